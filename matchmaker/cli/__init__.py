@@ -1,0 +1,63 @@
+"""The commands. Each is a few lines over exchange/; what goes wrong for a known reason is one line, no traceback."""
+
+import sys
+
+import typer
+
+from matchmaker import __version__
+from matchmaker.cli import clients, demo, doctor, load, match, peers, serve
+from matchmaker.exchange.config import ConfigInvalid
+from matchmaker.genome.genes import GenesUnreadable
+from matchmaker.genome.variants import ChainUnreadable
+from matchmaker.ontology.information import FrequenciesUnreadable
+from matchmaker.ontology.load import OntologyUnreadable
+from matchmaker.peers.client import TokenUnreadable
+from matchmaker.store.base import StoreError
+from matchmaker.web.serving import CannotListen
+
+KNOWN = (
+    CannotListen,
+    ChainUnreadable,
+    ConfigInvalid,
+    FrequenciesUnreadable,
+    GenesUnreadable,
+    OntologyUnreadable,
+    StoreError,
+    TokenUnreadable,
+)
+
+app = typer.Typer(
+    help="A node of the rare-disease matchmaking exchange.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # its tracebacks show values, which may be health data
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(serve.serve)
+app.command()(load.load)
+app.command()(match.match)
+app.add_typer(clients.app, name="client")
+app.add_typer(peers.app, name="peer")
+app.command()(demo.demo)
+app.command()(doctor.doctor)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Show the version."),
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def main() -> None:
+    """Run the command line; exit status 1 for what goes wrong, 2 for a wrong call."""
+    try:
+        app()
+    except KNOWN as error:
+        print(f"matchmaker: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
+        sys.exit(1)

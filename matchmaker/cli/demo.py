@@ -1,0 +1,101 @@
+"""`matchmaker demo`: Martin's story in a terminal."""
+
+import asyncio
+import shlex
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from matchmaker.cli.showing import explanation_text, genes_of, plain
+from matchmaker.demo.nodes import DemoFailed
+from matchmaker.demo.story import Told, tell
+from matchmaker.exchange.messages import SearchAnswer
+from matchmaker.mme.media import media_type
+
+_ROWS = 8
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the story; exit 0 only if the Spanish case came first.")
+    ] = False,
+) -> None:
+    """Start two nodes, Ireland and Spain, and find Martin's match across the border."""
+    console = Console(highlight=False, soft_wrap=False)
+    try:
+        found = asyncio.run(tell(lambda text: console.print(Text(text)), lambda told: _show(console, told), once=once))
+    except DemoFailed as error:
+        typer.echo(f"matchmaker: {error}", err=True)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        return
+    if not found:
+        typer.echo("matchmaker: the Spanish case did not come first", err=True)
+        raise typer.Exit(1)
+
+
+def _show(console: Console, told: Told) -> None:
+    console.print()
+    console.print(_matches(told.federated))
+    best = told.federated.results[0] if told.federated.results else None
+    if best and best.explanation:
+        console.print(explanation_text(best.patient.id, best.explanation))
+        console.print(
+            Text.assemble("  write to ", plain(best.patient.contact.name), ", ", plain(best.patient.contact.href))
+        )
+    if told.spanish_case_first:
+        console.print(
+            Text(
+                "\nBCKDK deficiency is treated by supplying branched-chain amino acids (PMID 22956686).",
+                style="bold",
+            )
+        )
+    console.print()
+    console.print(_nodes(told.federated))
+    console.print(Text(f"From deposit to answer: {told.seconds:.2f} s. Try it yourself:\n"))
+    console.print(Text(_curl(told)), soft_wrap=True)
+
+
+def _matches(answer: SearchAnswer) -> Table:
+    table = Table(title=f"Martin's matches, the best {_ROWS} of {len(answer.results)}", title_justify="left")
+    for name, justify in (("", "right"), ("score", "right"), ("node", "left"), ("case", "left")):
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]  # rich wants the literal types
+    table.add_column("candidate genes")
+    table.add_column("shared features")
+    for rank, result in enumerate(answer.results[:_ROWS], 1):
+        shared = result.explanation.shared_terms if result.explanation else ()
+        features = ", ".join(term.label or term.id for term in shared)
+        table.add_row(
+            str(rank),
+            f"{result.score.patient:.3f}",
+            plain(result.node),
+            plain(result.patient.id, 10),
+            plain(genes_of(result.patient), 24),
+            plain(features, 60),
+        )
+    return table
+
+
+def _nodes(answer: SearchAnswer) -> Table:
+    table = Table("node", "answer", "results", "took")
+    for report in answer.nodes:
+        status = f"{report.status}: {report.reason}" if report.reason else str(report.status)
+        table.add_row(plain(report.node), plain(status, 80), str(report.results), f"{report.elapsed_ms} ms")
+    return table
+
+
+def _curl(told: Told) -> str:
+    """A question to the Spanish node, as another node asks it."""
+    spoken = media_type("1.0")
+    parts = [
+        "curl",
+        "-sS",
+        *("-H", f"X-Auth-Token: {told.spain.peer_token}"),
+        *("-H", f"Content-Type: {spoken}", "-H", f"Accept: {spoken}"),
+        *("--data-binary", f"@{told.query_file}"),
+        f"{told.spain.url}/match",
+    ]
+    return " ".join(shlex.quote(part) for part in parts)

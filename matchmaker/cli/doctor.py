@@ -1,0 +1,50 @@
+"""`matchmaker doctor`: the effective configuration, the data's versions, and what is wrong."""
+
+import asyncio
+
+import typer
+
+from matchmaker import __version__
+from matchmaker.cli.options import ConfigFile, DataDir, configured
+from matchmaker.cli.store_access import with_store
+from matchmaker.exchange.checkup import check
+from matchmaker.exchange.config import Config
+from matchmaker.records.party import Client, Peer
+from matchmaker.store.base import Store
+
+_SECRET = ("token", "password", "secret", "key")
+
+
+def doctor(config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Print the effective configuration, redacted, the data's versions, and what is wrong; exit 1 if anything is."""
+    settled = configured(config, data_dir)
+    clients, peers, cases = asyncio.run(with_store(settled, _counts))
+    typer.echo(f"matchmaker {__version__}\n")
+    for line in _settings(settled):
+        typer.echo(line)
+    checkup = check(settled, clients, peers)
+    typer.echo("\n[data]")
+    for name, version in checkup.versions.items():
+        typer.echo(f"{name} = {version}")
+    typer.echo(f"\n[store]\ncases = {cases}\nclients = {len(clients)}\npeers = {len(peers)}\n")
+    for text in checkup.wrong:
+        typer.echo(f"wrong: {text}")
+    for text in checkup.advice:
+        typer.echo(f"advice: {text}")
+    if checkup.wrong:
+        raise typer.Exit(1)
+    typer.echo("nothing is wrong")
+
+
+async def _counts(store: Store) -> tuple[list[Client], list[Peer], int]:
+    return await store.clients(), await store.peers(), await store.count_cases()
+
+
+def _settings(config: Config) -> list[str]:
+    lines = []
+    for section, values in config.model_dump(mode="json").items():
+        lines.append(f"[{section}]")
+        for key, value in values.items():
+            hidden = value and any(word in key.split("_") for word in _SECRET)
+            lines.append(f"{key} = {'(hidden)' if hidden else value!r}")
+    return lines

@@ -1,0 +1,105 @@
+"""`matchmaker peer`: the nodes that are asked."""
+
+import asyncio
+import ipaddress
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from matchmaker.cli.options import ConfigFile, DataDir, NodeName, configured
+from matchmaker.cli.store_access import check_country, check_name, with_store
+from matchmaker.exchange.assembly import open_peer_client
+from matchmaker.exchange.config import Config, ConfigInvalid
+from matchmaker.mme.media import SUPPORTED
+from matchmaker.mme.messages import HeartbeatBody
+from matchmaker.mme.strict_json import printable
+from matchmaker.peers.client import read_token
+from matchmaker.peers.outcome import PeerFailure
+from matchmaker.records.party import Peer
+
+app = typer.Typer(help="Peers: the nodes that this one asks.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    name: NodeName,
+    url: Annotated[str, typer.Option(metavar="URL", help="What stands before /match.")],
+    country: Annotated[str, typer.Option(metavar="CC", help="Two capital letters, such as ES.")],
+    token_file: Annotated[Path, typer.Option(metavar="FILE", help="Holds the token that the peer gave us.")],
+    api_version: Annotated[str, typer.Option(help="The version it is asked in: 1.0 or 1.1.")] = "1.0",
+    allow_http: Annotated[bool, typer.Option("--allow-http", help="Send the token unencrypted.")] = False,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Add a peer. Its token stays in the file and is read when the peer is asked."""
+    check_name(name)
+    check_country(country)
+    _check_url(url, allow_http=allow_http)
+    if api_version not in SUPPORTED:
+        raise ConfigInvalid(f"--api-version: expected {' or '.join(SUPPORTED)}")
+    read_token(token_file)
+    peer = Peer(name, url.rstrip("/"), country, str(token_file.resolve()), api_version)
+    asyncio.run(with_store(configured(config, data_dir), lambda store: store.add_peer(peer)))
+    typer.echo(f"{name} is a peer now; try: matchmaker peer test {name}")
+
+
+@app.command("list")
+def show(config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """List all peers."""
+    peers = asyncio.run(with_store(configured(config, data_dir), lambda store: store.peers()))
+    table = Table("name", "country", "url", "version", "token file")
+    for peer in peers:
+        table.add_row(peer.name, peer.country, peer.url, peer.version, peer.token_file)
+    Console().print(table if peers else "no peers yet; add one with: matchmaker peer add")
+
+
+@app.command()
+def remove(name: NodeName, config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Forget a peer: it is asked no more. Its token of ours, if it has one, stays valid: see client revoke."""
+    asyncio.run(with_store(configured(config, data_dir), lambda store: store.remove_peer(name)))
+    typer.echo(f"{name} is no peer any more")
+
+
+@app.command()
+def test(name: NodeName, config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Ask a peer for its heartbeat; the exit status is 1 when it does not answer."""
+    settled = configured(config, data_dir)
+    peers = asyncio.run(with_store(settled, lambda store: store.peers()))
+    peer = next((peer for peer in peers if peer.name == name), None)
+    if peer is None:
+        known = ", ".join(peer.name for peer in peers) or "none yet"
+        raise ConfigInvalid(f"there is no peer {name!r}; known are: {known}")
+    heard = asyncio.run(_heartbeat(settled, peer))
+    if isinstance(heard, PeerFailure):
+        typer.echo(f"{name}: {heard.status}: {heard.reason}", err=True)
+        raise typer.Exit(1)
+    kind = "production" if heard.production else "not production"
+    typer.echo(
+        f"{name}: alive, version {printable(heard.version)}, {kind}, accepts {printable(', '.join(heard.accept), 200)}"
+    )
+
+
+async def _heartbeat(config: Config, peer: Peer) -> HeartbeatBody | PeerFailure:
+    async with open_peer_client(config) as client:
+        return await client.heartbeat(peer, config.peers.deadline_seconds)
+
+
+def _check_url(url: str, *, allow_http: bool) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ConfigInvalid("--url: expected https://host/path, without a query")
+    if parts.username or parts.password:
+        raise ConfigInvalid("--url: holds a name or password; the token goes into --token-file")
+    if parts.scheme == "http" and not allow_http and not _loopback(parts.hostname):
+        raise ConfigInvalid("--url: http would send the token unencrypted; use https, or say --allow-http")
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

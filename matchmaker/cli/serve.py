@@ -1,0 +1,37 @@
+"""`matchmaker serve`: a node, until Ctrl-C."""
+
+import asyncio
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from matchmaker.cli.options import ConfigFile, DataDir, configured
+from matchmaker.exchange.assembly import open_exchange
+from matchmaker.exchange.config import Config
+from matchmaker.web import serving
+
+
+def serve(
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+    host: Annotated[str | None, typer.Option(metavar="H", help="Address to listen on [default: 127.0.0.1].")] = None,
+    port: Annotated[int | None, typer.Option(metavar="P", help="Port to listen on [default: 8080].")] = None,
+) -> None:
+    """Run a node: the Matchmaker Exchange API and the deposits of its own users."""
+    settled = configured(config, data_dir, server__host=host, server__port=port)
+    logging.basicConfig(
+        level=settled.log.level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    asyncio.run(_serve(settled))
+
+
+async def _serve(config: Config) -> None:
+    async with open_exchange(config) as exchange:
+        await serving.serve(exchange, lambda url: _ready(config, url))
+
+
+def _ready(config: Config, url: str) -> None:
+    typer.echo(f"{config.node.name} listens on {url}, records in {config.storage.data_dir}; Ctrl-C ends it")
+    sys.stdout.flush()

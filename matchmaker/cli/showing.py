@@ -1,0 +1,71 @@
+"""Matches as people read them in a terminal. Everything from outside is printed as plain text."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from matchmaker.exchange.offline import Found
+from matchmaker.mme.messages import Explanation
+from matchmaker.mme.patient import Patient
+from matchmaker.mme.strict_json import printable
+
+_WIDTH = 60
+_SHOWN = 6  # reasons of one kind, heaviest first
+
+
+def plain(text: str | None, limit: int = _WIDTH) -> Text:
+    """Return a stranger's text without control characters or markup, cut to `limit` characters."""
+    return Text(printable(text or "", limit))
+
+
+def offline_table(query: str, found: Sequence[Found]) -> RenderableType:
+    """Return a table of offline matches."""
+    if not found:
+        return plain(f"{query}: nothing in the store is like it", 200)
+    table = Table(title=plain(f"Matches of {query}"), title_justify="left")
+    for name in ("", "score", "phenotype", "genes"):
+        table.add_column(name, justify="right")
+    table.add_column("case")
+    table.add_column("owner")
+    for rank, one in enumerate(found, 1):
+        score = one.hit.score
+        figures = (f"{value:.3f}" for value in (score.value, score.phenotype, score.genotype))
+        table.add_row(str(rank), *figures, plain(one.id), plain(one.owner, 20))
+    return table
+
+
+def explanation_text(case_id: str, explanation: Explanation) -> RenderableType:
+    """Return the reasons for one match, a line each."""
+    lines = [Text.assemble("Why ", plain(case_id), style="bold")]
+    for gene in explanation.shared_genes[:_SHOWN]:
+        what = "same variant in " if gene.same_variant else "same gene "
+        lines.append(Text.assemble("  ", what, plain(gene.symbol or gene.id), " (", plain(gene.id), ")"))
+    lines += [
+        Text.assemble(f"  {shared.weight / 1024:5.1f}  both: ", plain(shared.label), " (", plain(shared.id), ")")
+        for shared in explanation.shared_terms[:_SHOWN]
+    ]
+    for related in explanation.related_terms[:_SHOWN]:
+        pair = (
+            plain(related.query.label),
+            " and ",
+            plain(related.match.label),
+            ", both ",
+            plain(related.through.label),
+        )
+        lines.append(Text.assemble(f"  {related.weight / 1024:5.1f}  alike: ", *pair))
+    hidden = _hidden((explanation.shared_genes, explanation.shared_terms, explanation.related_terms))
+    if hidden:
+        lines.append(Text(f"         and {hidden} smaller reasons"))
+    return Group(*lines)
+
+
+def _hidden(kinds: Iterable[Sequence[object]]) -> int:
+    return sum(max(0, len(kind) - _SHOWN) for kind in kinds)
+
+
+def genes_of(patient: Patient) -> str:
+    """Return a patient's candidate genes by symbol, each once."""
+    names = dict.fromkeys(feature.gene.name or feature.gene.id for feature in patient.genomic_features)
+    return ", ".join(names) or "none"

@@ -1,0 +1,35 @@
+"""What the commands over the store share: opening it for one piece of work, and checking names."""
+
+import re
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from matchmaker.exchange.assembly import open_store
+from matchmaker.exchange.config import Config, ConfigInvalid
+from matchmaker.store.base import Store
+
+Result = TypeVar("Result")
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+
+
+async def with_store(config: Config, work: Callable[[Store], Awaitable[Result]]) -> Result:
+    """Open the store of a configuration, do one piece of work, close it."""
+    store = open_store(config)
+    try:
+        return await work(store)
+    finally:
+        await store.close()
+
+
+def check_name(name: str) -> None:
+    """Raise ConfigInvalid unless a client's or peer's name can stand in a URL, a file name and a log."""
+    if not _NAME.fullmatch(name):
+        raise ConfigInvalid(f"NAME: expected letters, digits, dots, dashes or underscores, up to 63; got {name!r}")
+
+
+def check_country(country: str | None) -> None:
+    """Raise ConfigInvalid unless a country is absent or an ISO 3166-1 alpha-2 code."""
+    if country is not None and not _COUNTRY.fullmatch(country):
+        raise ConfigInvalid(f"--country: expected two capital letters such as IE; got {country!r}")

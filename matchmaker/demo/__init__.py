@@ -1,0 +1,1 @@
+"""Martin's story, told over two real nodes on real HTTP."""

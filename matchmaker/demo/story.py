@@ -1,0 +1,96 @@
+"""The story: Martin is deposited in Dublin, his node looks at its own cases, asks Spain, and finds a second child."""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from matchmaker.demo.nodes import DATA, DemoFailed, DemoNode, prepare, running
+from matchmaker.exchange.config import user_cache_dir
+from matchmaker.exchange.messages import SearchAnswer
+from matchmaker.mme.validation import validate
+
+GENE = "BCKDK"
+_OK = (200, 201)
+
+
+@dataclass(frozen=True)
+class Told:
+    """What came of it: the local search, the search with the peer, and the seconds from the deposit to the answer."""
+
+    ireland: DemoNode
+    spain: DemoNode
+    local: SearchAnswer
+    federated: SearchAnswer
+    seconds: float
+    query_file: Path
+
+    @property
+    def spanish_case_first(self) -> bool:
+        """Whether the first match is Spain's, and shares the gene."""
+        best = self.federated.results[0] if self.federated.results else None
+        if best is None or best.node != "spain" or best.explanation is None:
+            return False
+        return any(gene.symbol == GENE for gene in best.explanation.shared_genes)
+
+
+async def tell(say: Callable[[str], None], show: Callable[[Told], None], *, once: bool) -> bool:
+    """Tell the story, `say`ing each step and `show`ing what came of it; unless `once`, stay up until cancelled.
+
+    Returns whether the Spanish case came first. Errors: DemoFailed.
+    """
+    with tempfile.TemporaryDirectory(prefix="matchmaker-demo-") as folder:
+        directory = Path(folder)
+        say("Two nodes are filled with published cases …")
+        cache = user_cache_dir()
+        ireland, spain = await prepare(directory, cache)
+        say(f"  ireland has {ireland.cases}, spain {spain.cases}. Each starts as a process of its own …")
+        async with running((ireland, spain), cache):
+            told = await _tell(ireland, spain, directory, say)
+            show(told)
+            if not once:
+                say("\nBoth nodes stay up until Ctrl-C.")
+                await asyncio.Event().wait()
+            return told.spanish_case_first
+
+
+async def _tell(ireland: DemoNode, spain: DemoNode, directory: Path, say: Callable[[str], None]) -> Told:
+    body = json.loads((DATA / "martin.json").read_text(encoding="utf-8"))
+    query_file = directory / "martin.json"
+    query_file.write_text(json.dumps(body), encoding="utf-8")
+    started = time.monotonic()
+    async with aiohttp.ClientSession(headers={"X-Auth-Token": ireland.token}) as session:
+        say("Dublin deposits Martin: a small head, slow development, six candidate genes.")
+        path = f"{ireland.url}/api/cases/martin"
+        await _call(session, "PUT", path, {**body, "sharing": {"with": "all"}})
+        say("His node looks at its own cases …")
+        local = await _search(session, path, {"nodes": ["ireland"]})
+        say(f"  {_described(local)}")
+        say("… and asks Spain.")
+        federated = await _search(session, path, {})
+    return Told(ireland, spain, local, federated, time.monotonic() - started, query_file)
+
+
+def _described(answer: SearchAnswer) -> str:
+    if not answer.results:
+        return "None is like him."
+    shared = [result for result in answer.results if result.explanation and result.explanation.shared_genes]
+    genes = f"{len(shared)} share a candidate gene" if shared else "none shares a candidate gene"
+    return f"{len(answer.results)} are a little like him, at best {answer.results[0].score.patient:.3f}; {genes}."
+
+
+async def _search(session: aiohttp.ClientSession, path: str, body: dict[str, object]) -> SearchAnswer:
+    return validate(SearchAnswer, json.loads(await _call(session, "POST", f"{path}/search", body)))
+
+
+async def _call(session: aiohttp.ClientSession, method: str, url: str, body: dict[str, object]) -> bytes:
+    async with session.request(method, url, json=body) as response:
+        content = await response.read()
+        if response.status not in _OK:
+            raise DemoFailed(f"{method} {url} answered {response.status}: {content[:200]!r}")
+        return content

@@ -1,0 +1,59 @@
+"""open_exchange(config): the one file that knows every concrete class."""
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator
+
+from matchmaker.exchange.config import Config
+from matchmaker.exchange.following import Following
+from matchmaker.exchange.reference import load_knowledge
+from matchmaker.exchange.rounds import forever
+from matchmaker.exchange.service import Exchange, World
+from matchmaker.peers.client import PeerClient, open_session
+from matchmaker.peers.fanout import Fanout
+from matchmaker.store.base import Store
+from matchmaker.store.sqlite import open_sqlite
+
+FOLLOW_EVERY_SECONDS = 0.5  # new clients and peers are noticed within two seconds
+REAL_WORLD = World(now=time.time, clock=time.monotonic, new_id=lambda: secrets.token_hex(16))
+
+
+@contextlib.asynccontextmanager
+async def open_exchange(config: Config, world: World = REAL_WORLD) -> AsyncIterator[Exchange]:
+    """Open a node: its store, its knowledge, its index; close them at the end.
+
+    Errors: StoreUnusable, and those of load_knowledge.
+    """
+    store = open_store(config)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(store.close)
+        knowledge = load_knowledge(config)
+        following = Following(store, knowledge)
+        stack.callback(following.close)
+        peer_client = await stack.enter_async_context(open_peer_client(config))
+        places = asyncio.Semaphore(config.peers.concurrency)
+        fanout = Fanout(config.peers.deadline_seconds, places, world.clock)
+        await following.catch_up()
+        loop = asyncio.create_task(forever(following.catch_up, FOLLOW_EVERY_SECONDS))
+        stack.push_async_callback(_end, loop)
+        yield Exchange(config, store, knowledge, following, peer_client, fanout, world)
+
+
+def open_store(config: Config) -> Store:
+    """Open the configured store, made empty where there is none. Errors: StoreUnusable."""
+    return open_sqlite(config.storage.data_dir)
+
+
+@contextlib.asynccontextmanager
+async def open_peer_client(config: Config) -> AsyncIterator[PeerClient]:
+    """Open what asks peers; close its connections at the end."""
+    async with open_session() as session:
+        yield PeerClient(session, config.peers.max_answer_bytes)
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,198 @@
+"""Files and environment -> one frozen Config. The one reader of os.environ.
+
+What is stronger goes last: defaults, the file, MATCHMAKER_SECTION__KEY, options of the command line. An unknown
+key or a bad value stops the start and is named.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from matchmaker.mme.patient import Contact, Text, Url
+
+ENVIRONMENT_PREFIX = "MATCHMAKER_"
+_PACKAGED = Path(__file__).parents[1] / "reference_data"
+_CHECKOUT = Path(__file__).parents[2] / "ontologies"
+REFERENCE_DATA = _PACKAGED if _PACKAGED.is_dir() else _CHECKOUT
+
+
+class ConfigInvalid(Exception):
+    """The configuration cannot be used. The message names each key, what is wrong, and what would be right."""
+
+
+class Section(BaseModel):
+    """Base of all sections: frozen, and no key that nobody knows."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2, such as IE")]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+
+class Node(Section):
+    """Who this node is."""
+
+    name: Name = "matchmaker"
+    country: Country | None = None
+    production: bool = False
+    organization: Text = "Operator of this node"
+    organization_url: Url = "http://localhost"
+    contact_name: Text = "Operator of this node"
+    contact_href: Url = "mailto:matchmaker@localhost"
+    disclaimer: Annotated[str, Field(max_length=100_000)] = ""
+    terms: Annotated[str, Field(max_length=100_000)] = ""
+
+    @property
+    def contact(self) -> Contact:
+        """Whom to write to about a case that names nobody."""
+        return Contact(name=self.contact_name, href=self.contact_href)
+
+
+class Server(Section):
+    """Where the node listens, and what it reads."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    max_body_bytes: Annotated[int, Field(ge=1_024, le=64 * 1024 * 1024)] = 256 * 1024
+    body_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+
+
+class Storage(Section):
+    """Where records are kept."""
+
+    data_dir: Path = Path("matchmaker-data")
+
+
+class OntologyFiles(Section):
+    """HPO, its annotations, and where compiled forms are kept."""
+
+    hpo: Path = REFERENCE_DATA / "hp.obo.gz"
+    annotations: Path = REFERENCE_DATA / "phenotype.hpoa.gz"
+    frequencies: Path = REFERENCE_DATA / "case-term-frequencies.tsv.gz"
+    cache_dir: Path | None = None
+
+
+class GeneFiles(Section):
+    """The genes, and the chain from GRCh37 to GRCh38."""
+
+    table: Path = REFERENCE_DATA / "genes.tsv.gz"
+    table_version: str = "2022-09"
+    chain: Path = REFERENCE_DATA / "GRCh37_to_GRCh38.chain.gz"
+
+
+class Answers(Section):
+    """What an answer holds at most."""
+
+    max_results: Annotated[int, Field(ge=1, le=1_000)] = 20
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.05
+
+
+class Peers(Section):
+    """How other nodes are asked."""
+
+    deadline_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
+    concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
+    max_answer_bytes: Annotated[int, Field(ge=1_024, le=1024**3)] = 2 * 1024 * 1024
+
+
+class BudgetLimits(Section):
+    """How much one asker may ask."""
+
+    queries_per_minute: Annotated[int, Field(ge=0)] = 600
+
+
+class Logging(Section):
+    """What is logged; never health data."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+
+class Config(Section):
+    """All that is configured. See config/matchmaker.toml, where every key is explained."""
+
+    node: Node = Node()
+    server: Server = Server()
+    storage: Storage = Storage()
+    ontology: OntologyFiles = OntologyFiles()
+    genes: GeneFiles = GeneFiles()
+    answers: Answers = Answers()
+    peers: Peers = Peers()
+    budget: BudgetLimits = BudgetLimits()
+    log: Logging = Logging()
+
+    @property
+    def cache_dir(self) -> Path:
+        """Where compiled forms are kept: in the data directory, unless said otherwise."""
+        return self.ontology.cache_dir or self.storage.data_dir / "cache"
+
+
+def load_config(
+    file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Config:
+    """Return the configuration. `overrides` has keys like `server.port`; None values are left out.
+
+    Errors: ConfigInvalid.
+    """
+    merged = _from_file(file) if file else {}
+    for name, text in sorted((os.environ if environment is None else environment).items()):
+        if name.startswith(ENVIRONMENT_PREFIX) and "__" in name:
+            section, _, key = name.removeprefix(ENVIRONMENT_PREFIX).lower().partition("__")
+            _set(merged, section, key, text)
+    for dotted, value in (overrides or {}).items():
+        if value is not None:
+            section, _, key = dotted.partition(".")
+            _set(merged, section, key, value)
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        problems = "; ".join(_described(detail["loc"], detail["msg"], detail["type"]) for detail in error.errors())
+        raise ConfigInvalid(problems) from None
+
+
+def user_cache_dir() -> Path:
+    """Return where compiled forms outlive a temporary data directory (XDG Base Directory Specification 0.8)."""
+    base = os.environ.get("XDG_CACHE_HOME", "")
+    return (Path(base) if base.startswith("/") else Path("~/.cache").expanduser()) / "matchmaker"
+
+
+def child_environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with only `settings` of ours in it, for a node started from here."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    return {**kept, **settings}
+
+
+def _from_file(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigInvalid(f"the configuration {file} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigInvalid(f"{file} is no TOML: {error}") from None
+
+
+def _set(merged: dict[str, Any], section: str, key: str, value: Any) -> None:
+    existing = merged.setdefault(section, {})
+    if not isinstance(existing, dict):
+        raise ConfigInvalid(f"{section}: expected a section, [{section}]")
+    existing[key] = value
+
+
+def _described(location: tuple[int | str, ...], message: str, kind: str) -> str:
+    key = ".".join(str(step) for step in location)
+    if kind == "extra_forbidden":
+        known = Config.model_fields if len(location) == 1 else _keys_of(str(location[0]))
+        return f"{key}: unknown; known are {', '.join(known)}"
+    return f"{key}: {message[:1].lower()}{message[1:]}"
+
+
+def _keys_of(section: str) -> list[str]:
+    field = Config.model_fields.get(section)
+    annotation = field.annotation if field else None
+    return list(annotation.model_fields) if isinstance(annotation, type) and issubclass(annotation, Section) else []

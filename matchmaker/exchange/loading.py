@@ -1,0 +1,101 @@
+"""Files -> the store: every good record kept, every bad one told, in transactions of a few hundred."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+from matchmaker.exchange.service import World
+from matchmaker.intake.patients import Reading, Rejected, Taken
+from matchmaker.intake.records import RecordFile
+from matchmaker.mme.errors import Problem
+from matchmaker.records.case import Sharing
+from matchmaker.store.base import Draft, Outcome, Store
+
+_BATCH = 500
+
+
+@dataclass
+class Loaded:
+    """What became of the records: how many new, changed, unchanged; `bad` ones were reported and not stored."""
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    bad: int = 0
+    notes: int = 0
+
+    @property
+    def kept(self) -> int:
+        """Return how many good records the store now holds."""
+        return sum(self.outcomes.values())
+
+
+@dataclass(frozen=True)
+class Telling:
+    """Who is told what: `progress` the bytes read of all files, `bad` each record refused, `note` what was left out."""
+
+    progress: Callable[[int], None]
+    bad: Callable[[Rejected], None]
+    note: Callable[[str], None]
+
+
+async def load_files(
+    store: Store,
+    reading: Reading,
+    files: Sequence[RecordFile],
+    owner: str,
+    sharing: Sharing,
+    world: World,
+    tell: Telling,
+) -> Loaded:
+    """Load every file. Errors: those of the store; a bad record is none."""
+    loaded = Loaded()
+    done = 0
+    for file in files:
+        for batch in _batches(reading.patients(file)):
+            await _keep(store, batch, owner, sharing, world, tell, loaded)
+            tell.progress(done + file.done)
+        done += file.size
+    return loaded
+
+
+def _batches(records: Iterable[Taken | Rejected]) -> Iterator[list[Taken | Rejected]]:
+    remaining = iter(records)
+    while batch := list(islice(remaining, _BATCH)):
+        yield batch
+
+
+async def _keep(
+    store: Store,
+    batch: list[Taken | Rejected],
+    owner: str,
+    sharing: Sharing,
+    world: World,
+    tell: Telling,
+    loaded: Loaded,
+) -> None:
+    taken = [record for record in batch if isinstance(record, Taken)]
+    drafts = [Draft(owner, record.patient.id, world.new_id(), sharing, record.patient) for record in taken]
+    deposits = await store.deposit(drafts, world.now()) if drafts else []
+    refused = [record for record in batch if isinstance(record, Rejected)]
+    for record, deposit in zip(taken, deposits, strict=True):
+        if deposit.outcome is Outcome.WITHDRAWN:
+            problem = Problem("id", "this case was withdrawn; its id is never used again")
+            refused.append(Rejected(record.file, record.position, (problem,)))
+            continue
+        loaded.outcomes[deposit.outcome] += 1
+        for note in record.notes:
+            loaded.notes += 1
+            tell.note(f"{record.file}: {record.position}: {note}")
+    for rejected in refused:
+        loaded.bad += 1
+        tell.bad(rejected)
+
+
+def record_files(paths: Iterable[Path]) -> list[RecordFile]:
+    """Return the files of `paths`; of a folder, all that lie in it by name."""
+    files: list[RecordFile] = []
+    for path in paths:
+        inside = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        files += [RecordFile(file) for file in inside]
+    return files

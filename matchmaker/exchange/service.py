@@ -1,0 +1,186 @@
+"""Exchange: one running node, as everybody else sees it. The file to read first.
+
+    answer    a peer asks: our best cases that it may learn of
+    deposit   an owner hands in a case;  withdraw: takes it back
+    search    an owner asks with its case: our own cases, and every peer that may be asked
+
+Knows no HTTP and no database: what it needs is handed in by assembly.py.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from matchmaker.exchange.answers import results
+from matchmaker.exchange.config import Config
+from matchmaker.exchange.following import Following
+from matchmaker.exchange.messages import NodeReport, SearchAnswer
+from matchmaker.exchange.metrics import count_available
+from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan
+from matchmaker.matching.profile import Knowledge
+from matchmaker.mme.errors import Gone, NotFound, OverBudget, Unauthorised
+from matchmaker.mme.messages import MatchResponse, MatchResult, Metrics
+from matchmaker.mme.patient import Patient
+from matchmaker.peers.client import PeerClient
+from matchmaker.peers.fanout import Asked, Fanout
+from matchmaker.policy.budget import Bucket, Budget
+from matchmaker.policy.consent import may_learn, outward
+from matchmaker.records.case import Audience, Case, Sharing
+from matchmaker.records.ledger import LedgerLine
+from matchmaker.records.party import Client, Role, token_digest
+from matchmaker.store.base import Deposit, Draft, Outcome, Store
+
+_MAX_TOKEN = 254  # MME search-api, Security: under 255 characters
+
+
+@dataclass(frozen=True)
+class World:
+    """Time and chance, handed in: `now` in seconds since 1970, `clock` in seconds, `new_id` never the same twice."""
+
+    now: Callable[[], float]
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
+
+
+class Exchange:
+    """A node. Every method may be called by many tasks at once."""
+
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        knowledge: Knowledge,
+        following: Following,
+        peer_client: PeerClient,
+        fanout: Fanout,
+        world: World,
+    ) -> None:
+        self.config = config
+        self._store = store
+        self._knowledge = knowledge
+        self._following = following
+        self._peer_client = peer_client
+        self._fanout = fanout
+        self._world = world
+        self._budget = Budget(config.budget.queries_per_minute)
+        self._buckets: dict[str, Bucket] = {}
+
+    def authenticate(self, token: str | None, role: Role) -> Client:
+        """Return the client of a token, if it has this role. Errors: Unauthorised, the same for every cause."""
+        if not token or len(token) > _MAX_TOKEN:
+            raise Unauthorised
+        client = self._following.directory.clients.get(token_digest(token))
+        if client is None or client.role is not role:
+            raise Unauthorised
+        return client
+
+    def charge(self, client: Client) -> None:
+        """Take one question from a client's budget. Errors: OverBudget."""
+        bucket, wait = self._budget.spend(self._buckets.get(client.name), self._world.clock())
+        self._buckets[client.name] = bucket
+        if wait:
+            raise OverBudget(wait)
+
+    async def answer(self, patient: Patient, asker: Client) -> MatchResponse:
+        """Answer a query of another node with the best cases that it may learn of. Asks nobody else."""
+        found, genes = await self._own_results(patient, asker)
+        line = LedgerLine(self._world.now(), asker.name, len(found), genes)
+        await self._store.write_ledger(line)
+        node = self.config.node
+        return MatchResponse(results=found, disclaimer=node.disclaimer or None, terms=node.terms or None)
+
+    async def deposit(self, owner: Client, patient: Patient, sharing: Sharing) -> Deposit:
+        """Keep a case, new or changed; durable when this returns. Errors: Gone, when its id was withdrawn."""
+        draft = Draft(owner.name, patient.id, self._world.new_id(), sharing, patient)
+        (deposit,) = await self._store.deposit([draft], self._world.now())
+        if deposit.outcome is Outcome.WITHDRAWN:
+            raise Gone("the case was withdrawn; its id is never used again, deposit it under a new one")
+        await self._following.catch_up()
+        return deposit
+
+    def notes(self, patient: Patient) -> tuple[str, ...]:
+        """Return what of a patient takes no part in its scores, and why."""
+        return self._knowledge.profile(patient).notes
+
+    async def withdraw(self, owner: Client, case_id: str) -> None:
+        """Erase a case. Errors: NotFound."""
+        if await self._store.withdraw(owner.name, case_id, self._world.now()) is None:
+            raise _missing(case_id)
+        await self._following.catch_up()
+
+    async def case(self, owner: Client, case_id: str) -> Case:
+        """Return an owner's case. Errors: NotFound, for another's case exactly as for a missing one."""
+        case = await self._store.case(owner.name, case_id)
+        if case is None or case.withdrawn:
+            raise _missing(case_id)
+        return case
+
+    async def cases(self, owner: Client, after: str, limit: int) -> list[Case]:
+        """Return an owner's cases in order of their ids, at most `limit`, from behind the id `after`."""
+        return await self._store.cases_of(owner.name, after, limit)
+
+    async def search(self, owner: Client, case_id: str, nodes: Sequence[str] | None) -> SearchAnswer:
+        """Search with a case: this node's cases, and the peers in `nodes` (None: all) that may be asked.
+
+        Errors: NotFound; InvalidRequest when `nodes` names one that nobody knows.
+        """
+        case = await self.case(owner, case_id)
+        directory = self._following.directory
+        wanted = plan(case, nodes, self.config.node, sorted(directory.peers.values(), key=lambda peer: peer.name))
+        async with asyncio.TaskGroup() as group:
+            here = group.create_task(self._search_here(case, owner, wanted))
+            there = group.create_task(self._ask_peers(case, wanted))
+        (own, report), asked = here.result(), there.result()
+        reports = [peer_report(one) for one in asked] + list(wanted.not_asked)
+        return merge(self.config.node.name, own, asked, (report, *_by_name(reports)))
+
+    async def metrics(self) -> Metrics:
+        """Return the numbers of metrics-api."""
+        ledger = await self._store.ledger_totals()
+        generated = self.time(self._world.now())
+        body = await self._following.tally(lambda cases: count_available(cases, ledger, generated))
+        node = self.config.node
+        return Metrics(metrics=body, disclaimer=node.disclaimer or None, terms=node.terms or None)
+
+    @staticmethod
+    def time(seconds: float) -> str:
+        """Return seconds since 1970 as ISO 8601, in UTC."""
+        return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
+
+    async def _own_results(self, patient: Patient, asker: Client) -> tuple[tuple[MatchResult, ...], tuple[str, ...]]:
+        country = self.config.node.country
+
+        def eligible(audience: Audience) -> bool:
+            return may_learn(asker, audience, country, test_query=patient.test)
+
+        limits = self.config.answers
+        profile, hits = await self._following.search(
+            patient, asker.name, limits.max_results, eligible, limits.min_score
+        )
+        cases = await self._store.cases_by_public_id([hit.key for hit in hits])
+        cases = {key: case for key, case in cases.items() if eligible(case.audience)}
+        genes = {key for hit in hits for key in profile.genes.keys() & hit.profile.genes.keys()}
+        found = await self._following.run(lambda: results(profile, hits, cases, asker.name, self._knowledge))
+        return found, tuple(sorted(genes))
+
+    async def _search_here(
+        self, case: Case, owner: Client, wanted: Wanted
+    ) -> tuple[tuple[MatchResult, ...], NodeReport]:
+        started = self._world.clock()
+        found: tuple[MatchResult, ...] = ()
+        if wanted.here and case.patient:
+            found, _ = await self._own_results(case.patient, owner)
+        return found, own_report(self.config.node, wanted, len(found), self._world.clock() - started)
+
+    async def _ask_peers(self, case: Case, wanted: Wanted) -> list[Asked]:
+        patient = outward(case, self._knowledge.genes)
+        return await self._fanout.ask_all(wanted.peers, lambda peer: self._peer_client.ask(peer, patient))
+
+
+def _by_name(reports: list[NodeReport]) -> list[NodeReport]:
+    return sorted(reports, key=lambda report: report.node)
+
+
+def _missing(case_id: str) -> NotFound:
+    return NotFound(f"there is no case {case_id!r} of yours")

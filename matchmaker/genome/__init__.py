@@ -1,0 +1,1 @@
+"""Genes and variants: which identifiers mean the same gene, which descriptions the same variant. Knows no patients."""

@@ -1,0 +1,141 @@
+"""Any identifier -> one gene: symbol, alias, Entrez, Ensembl (with or without version), HGNC id.
+
+Never a call to the network. An alias of two genes stays ambiguous and says so; an id that nobody knows is still
+equal to itself.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_ENSEMBL = re.compile(r"(ENSG\d{11})(?:\.\d+)?", re.IGNORECASE)
+_ENTREZ = re.compile(r"(?:NCBIGene:|ENTREZ:)?(\d{1,9})", re.IGNORECASE)
+_HGNC = re.compile(r"HGNC:\d{1,6}", re.IGNORECASE)
+_COLUMNS = ("hgnc_id", "symbol", "entrez_id", "ensembl_gene_ids", "aliases", "locus_type", "name")
+
+
+class GenesUnreadable(Exception):
+    """The gene table is missing or is none. The message says which, and what to do."""
+
+
+@dataclass(frozen=True)
+class Gene:
+    """A human gene. `key` is the same for every identifier of it."""
+
+    key: str
+    symbol: str
+    hgnc: str
+    ensembl: tuple[str, ...]
+    coding: bool
+
+    @property
+    def preferred_id(self) -> str:
+        """The Ensembl id, which other nodes understand best; the symbol where there is none."""
+        return self.ensembl[0] if self.ensembl else self.symbol
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """What an identifier means: `gene`, or none of them; then `candidates` are the genes it may mean.
+
+    `key` compares: two identifiers with the same key are the same gene, as far as anybody knows.
+    """
+
+    key: str
+    gene: Gene | None = None
+    candidates: tuple[Gene, ...] = ()
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether the identifier is known, but as an alias of several genes."""
+        return len(self.candidates) > 1
+
+
+class GeneTable:
+    """The known genes, by every identifier. Immutable.
+
+    Rows stay text until somebody asks for them: of 55,000 genes a node meets a few thousand.
+    """
+
+    def __init__(self, version: str, rows: Sequence[str]) -> None:
+        """Build from tab-separated rows of _COLUMNS. Errors: ValueError when a row has other columns."""
+        self.version = version
+        self._rows = rows
+        self._by_id: dict[str, tuple[int, ...]] = {}
+        self._by_symbol: dict[str, tuple[int, ...]] = {}
+        self._by_alias: dict[str, tuple[int, ...]] = {}
+        for number, row in enumerate(rows):
+            hgnc, symbol, entrez, ensembl, aliases, _locus, _name = row.upper().split("\t")
+            _add(self._by_symbol, symbol, number)
+            _add(self._by_id, f"NCBIGENE:{entrez}", number)
+            _add(self._by_id, hgnc, number)
+            for identifier in ensembl.split("|"):
+                _add(self._by_id, identifier, number)
+            for alias in aliases.split("|"):
+                _add(self._by_alias, alias, number)
+
+    def resolve(self, identifier: str) -> Resolution:
+        """Return what an identifier means. A current symbol goes before an alias; case does not matter."""
+        canonical, table = self._sort(identifier.strip())
+        known = table.get(canonical, ())
+        if not known and table is self._by_symbol:
+            known = self._by_alias.get(canonical, ())
+        genes = tuple(_gene(self._rows[number]) for number in known)
+        if len(genes) > 1 and table is self._by_id:
+            genes = _the_coding_one(genes)
+        if len(genes) == 1:
+            return Resolution(genes[0].key, genes[0])
+        return Resolution(f"unresolved:{canonical}", None, genes)
+
+    def _sort(self, text: str) -> tuple[str, Mapping[str, tuple[int, ...]]]:
+        """Tell which kind of identifier it is: its canonical writing, and the table to look in."""
+        if match := _ENSEMBL.fullmatch(text):
+            return match[1].upper(), self._by_id
+        if match := _ENTREZ.fullmatch(text):
+            return f"NCBIGENE:{int(match[1])}", self._by_id
+        if _HGNC.fullmatch(text):
+            return text.upper(), self._by_id
+        return text.upper(), self._by_symbol
+
+
+def _add(table: dict[str, tuple[int, ...]], identifier: str, number: int) -> None:
+    if identifier and number not in (others := table.get(identifier, ())):
+        table[identifier] = (*others, number)
+
+
+def _the_coding_one(genes: tuple[Gene, ...]) -> tuple[Gene, ...]:
+    """An Ensembl id that is shared with an antisense or a pseudogene means the protein-coding gene."""
+    coding = tuple(gene for gene in genes if gene.coding)
+    return coding if len(coding) == 1 else genes
+
+
+def load_genes(path: Path, version: str) -> GeneTable:
+    """Read the table of genes (tab-separated, .gz or not, columns as in ontologies/README.md).
+
+    Errors: GenesUnreadable.
+    """
+    try:
+        content = path.read_bytes()
+        text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+        header, *rows = text.decode("utf-8").splitlines()
+        if tuple(header.split("\t")) != _COLUMNS:
+            raise ValueError(header)
+        return GeneTable(version, rows)
+    except OSError as error:
+        raise GenesUnreadable(f"the genes {path} cannot be read: {error.strerror}; see [genes] table") from None
+    except (ValueError, EOFError, zlib.error) as error:
+        raise GenesUnreadable(f"{path} is no table of genes ({type(error).__name__}); see [genes] table") from None
+
+
+def _gene(row: str) -> Gene:
+    hgnc, symbol, entrez, ensembl, _aliases, locus_type, _name = row.split("\t")
+    return Gene(
+        key=f"NCBIGene:{entrez}",
+        symbol=symbol,
+        hgnc=hgnc,
+        ensembl=tuple(sorted(ensembl.split("|"))) if ensembl else (),
+        coding=locus_type == "protein-coding",
+    )

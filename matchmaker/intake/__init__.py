@@ -1,0 +1,1 @@
+"""Files -> patients, with every error by file, position and path. Stores nothing."""

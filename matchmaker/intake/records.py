@@ -1,0 +1,114 @@
+"""A file -> its JSON records, one at a time: one record, a list of them, or one a line; gzip or plain.
+
+Knows the shape of files only, not what a record says.
+"""
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from matchmaker.mme.errors import Problem, RequestError
+from matchmaker.mme.strict_json import Json, parse
+
+_MAX_DEPTH = 40  # phenopackets with pedigrees and files nest deeper than the exchange's own messages
+_GZIP = b"\x1f\x8b"
+_LINE_SUFFIXES = {".jsonl", ".ndjson"}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A parsed record. `position` is for people: `line 12`, `item 3`, or empty when the file is one record."""
+
+    position: str
+    value: Json
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record, or a whole file, that is no JSON."""
+
+    position: str
+    problems: tuple[Problem, ...]
+
+
+class RecordFile:
+    """One file being read. `done` and `size` are bytes on disk, for a progress bar."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = path.stat().st_size if path.is_file() else 0
+        self._raw: IO[bytes] | None = None
+
+    @property
+    def done(self) -> int:
+        """Return how many bytes of the file were read so far."""
+        return self._raw.tell() if self._raw and not self._raw.closed else self.size
+
+    def __iter__(self) -> Iterator[Record | Unreadable]:
+        """Yield the records; what cannot be read is yielded as such, and reading goes on where it can."""
+        try:
+            with self.path.open("rb") as raw:
+                self._raw = raw
+                yield from _records(_plain(raw), by_line=_says_lines(self.path))
+        except (OSError, EOFError, zlib.error) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            yield Unreadable("", (Problem("", f"cannot be read: {reason}"),))
+
+
+def _says_lines(path: Path) -> bool:
+    return any(suffix in _LINE_SUFFIXES for suffix in path.suffixes[-2:])
+
+
+def _plain(raw: IO[bytes]) -> IO[bytes]:
+    start = raw.read(len(_GZIP))
+    raw.seek(0)
+    return io.BufferedReader(gzip.GzipFile(fileobj=raw)) if start == _GZIP else raw
+
+
+def _records(file: IO[bytes], *, by_line: bool) -> Iterator[Record | Unreadable]:
+    first = _first_line(file)
+    if by_line or _complete(first):
+        yield from _lines(first, file)
+    else:
+        yield from _whole(first + file.read())
+
+
+def _first_line(file: IO[bytes]) -> bytes:
+    line = file.readline()
+    return line.removeprefix(b"\xef\xbb\xbf")
+
+
+def _complete(line: bytes) -> bool:
+    """Tell whether a first line is a record by itself, so that the next ones will be, too."""
+    text = line.strip()
+    if not (text.startswith(b"{") and text.endswith(b"}")):
+        return False
+    return isinstance(_parsed("", text), Record)
+
+
+def _lines(first: bytes, rest: IO[bytes]) -> Iterator[Record | Unreadable]:
+    number, line = 1, first
+    while line:
+        if line.strip():
+            yield _parsed(f"line {number}", line)
+        number, line = number + 1, rest.readline()
+
+
+def _whole(content: bytes) -> Iterator[Record | Unreadable]:
+    parsed = _parsed("", content)
+    if isinstance(parsed, Record) and isinstance(parsed.value, list):
+        for number, value in enumerate(parsed.value, 1):
+            yield Record(f"item {number}", value)
+    else:
+        yield parsed
+
+
+def _parsed(position: str, content: bytes) -> Record | Unreadable:
+    try:
+        return Record(position, parse(content, _MAX_DEPTH))
+    except RequestError as error:
+        return Unreadable(position, error.problems)

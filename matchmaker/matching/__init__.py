@@ -1,0 +1,1 @@
+"""How alike two cases are. Pure and synchronous: profiles in, scores out."""

@@ -1,0 +1,1 @@
+"""HPO as an immutable graph, and how much each of its terms tells. No I/O but reading its files."""

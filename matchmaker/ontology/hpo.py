@@ -1,0 +1,115 @@
+"""The Human Phenotype Ontology as an immutable graph.
+
+Terms are also numbered, in an order in which every term comes after its parents: scoring works on the numbers.
+Knows terms only; never sees patients.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import networkx as nx
+
+PHENOTYPIC_ABNORMALITY = "HP:0000118"
+
+
+@dataclass(frozen=True)
+class Term:
+    """A live term: its canonical id, label, and the ids of its parents."""
+
+    id: str
+    label: str
+    parents: tuple[str, ...]
+
+
+class Ontology:
+    """HPO's live terms, `is_a` edges from child to parent, and every old or alternative id of a live term.
+
+    Build it from `terms` (in any order) and `aliases` (old id -> live id); it never changes afterwards.
+    Errors: ValueError when the terms make a circle or name a parent that is none of them.
+    """
+
+    def __init__(self, version: str, terms: Iterable[Term], aliases: Mapping[str, str]) -> None:
+        self.version = version
+        self._terms = {term.id: term for term in terms}
+        self._aliases = dict(aliases)
+        self.graph = nx.freeze(_graph(self._terms))
+        try:
+            self.ids: tuple[str, ...] = tuple(nx.lexicographical_topological_sort(self.graph.reverse(copy=False)))
+        except nx.NetworkXUnfeasible:
+            raise ValueError("the ontology's is_a relations make a circle") from None
+        self._numbers = {term_id: number for number, term_id in enumerate(self.ids)}
+        self._ancestors = self._closures()
+
+    def __len__(self) -> int:
+        """Return the count of live terms."""
+        return len(self.ids)
+
+    def __contains__(self, term_id: str) -> bool:
+        """Tell whether an id, old or current, names a live term."""
+        return self.canonical(term_id) is not None
+
+    def canonical(self, term_id: str) -> str | None:
+        """Return the live id for an id of any age, None when nobody knows it."""
+        if term_id in self._terms:
+            return term_id
+        return self._aliases.get(term_id)
+
+    def term(self, term_id: str) -> Term:
+        """Return the live term. Errors: KeyError when the id, old or current, is unknown."""
+        return self._terms[self.canonical(term_id) or term_id]
+
+    def label(self, term_id: str) -> str | None:
+        """Return the label of a term, None when the id is unknown."""
+        canonical = self.canonical(term_id)
+        return self._terms[canonical].label if canonical else None
+
+    def number(self, term_id: str) -> int | None:
+        """Return the term's number, parents before children; None when the id is unknown."""
+        canonical = self.canonical(term_id)
+        return None if canonical is None else self._numbers[canonical]
+
+    def ancestors(self, number: int) -> frozenset[int]:
+        """Return the numbers of a term's ancestors, itself included."""
+        return self._ancestors[number]
+
+    def closure(self, numbers: Iterable[int]) -> frozenset[int]:
+        """Return the numbers of the terms and of all their ancestors."""
+        return frozenset().union(*(self._ancestors[number] for number in numbers))
+
+    def parents(self, number: int) -> tuple[int, ...]:
+        """Return the numbers of a term's parents."""
+        return tuple(self._numbers[parent] for parent in self._terms[self.ids[number]].parents)
+
+    @cached_property
+    def abnormalities(self) -> frozenset[int]:
+        """The numbers of the terms below phenotypic abnormality, itself left out: what a score counts."""
+        root = self.number(PHENOTYPIC_ABNORMALITY)
+        return frozenset(n for n in range(len(self.ids)) if root in self._ancestors[n] and n != root)
+
+    def terms(self) -> tuple[Term, ...]:
+        """Return every live term, parents before children."""
+        return tuple(self._terms[term_id] for term_id in self.ids)
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Old and alternative ids, each with its live id."""
+        return dict(self._aliases)
+
+    def _closures(self) -> list[frozenset[int]]:
+        closures: list[frozenset[int]] = []
+        for number, term_id in enumerate(self.ids):
+            parents = [closures[self._numbers[parent]] for parent in self._terms[term_id].parents]
+            closures.append(frozenset((number,)).union(*parents))
+        return closures
+
+
+def _graph(terms: Mapping[str, Term]) -> "nx.DiGraph[str]":
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(terms)
+    for term in terms.values():
+        for parent in term.parents:
+            if parent not in terms:
+                raise ValueError(f"the parent {parent} of {term.id} is no live term")
+            graph.add_edge(term.id, parent)
+    return graph

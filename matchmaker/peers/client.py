@@ -1,0 +1,196 @@
+"""One question to one peer. The one place where the HTTP client's errors are translated.
+
+Headers are exactly the peer's version: the most common nodes compare for equality. Nothing is asked twice,
+redirects are never followed, and an answer is read as a stream and cut.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from matchmaker.mme.errors import InvalidRequest, NotJson, RequestError
+from matchmaker.mme.media import media_type
+from matchmaker.mme.messages import HeartbeatBody, MatchResult
+from matchmaker.mme.patient import Patient
+from matchmaker.mme.strict_json import MAX_DEPTH, Json, inspect, printable, read
+from matchmaker.mme.validation import validate
+from matchmaker.peers.outcome import PeerAnswer, PeerFailure, Status
+from matchmaker.records.party import Peer
+
+_REFUSALS = {401, 403, 406, 415, 429}
+_OK = 200
+_SERVER_ERRORS = range(500, 600)
+_REDIRECTS = range(300, 400)
+_CHUNK = 64 * 1024
+_MAX_TOKEN = 254  # MME search-api: under 255 characters
+_MAX_TEXT = 100_000  # characters of a disclaimer; more is cut
+
+
+class TokenUnreadable(Exception):
+    """A peer's token file is missing or holds no token."""
+
+
+@dataclass(frozen=True)
+class PeerClient:
+    """Asks peers over one session. `max_answer_bytes` is where an answer is cut."""
+
+    session: aiohttp.ClientSession
+    max_answer_bytes: int
+
+    async def ask(self, peer: Peer, patient: Patient) -> PeerAnswer | PeerFailure:
+        """POST one patient to a peer's /match, once. The caller sets the deadline. Errors: none but cancellation."""
+        body = json.dumps({"patient": patient.to_json()}, ensure_ascii=False).encode("utf-8")
+        received = await self._request("POST", peer, "/match", body)
+        if isinstance(received, PeerFailure):
+            return received
+        return await asyncio.to_thread(_read_answer, received)  # up to 2 MiB of a stranger's JSON
+
+    async def heartbeat(self, peer: Peer, deadline_seconds: float) -> HeartbeatBody | PeerFailure:
+        """GET a peer's /heartbeat. Errors: none but cancellation."""
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                received = await self._request("GET", peer, "/heartbeat", None)
+        except TimeoutError as error:
+            received = translated(error)
+        if isinstance(received, PeerFailure):
+            return received
+        try:
+            value = read(received)
+            inspect(value, "")
+            return validate(HeartbeatBody, value.get("heartbeat") if isinstance(value, dict) else None, "heartbeat")
+        except RequestError as error:
+            return PeerFailure(Status.INVALID, f"the heartbeat is not as it should be: {error.message}")
+
+    async def _request(self, method: str, peer: Peer, path: str, body: bytes | None) -> bytes | PeerFailure:
+        try:
+            headers = _headers(peer, read_token(Path(peer.token_file)), with_body=body is not None)
+        except TokenUnreadable as error:
+            return PeerFailure(Status.NOT_ASKED, str(error))
+        try:
+            url = peer.url.rstrip("/") + path
+            async with self.session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
+                failed = _failed(response)
+                return failed or await self._body(response)
+        except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError, ValueError) as error:
+            return translated(error)
+
+    async def _body(self, response: aiohttp.ClientResponse) -> bytes | PeerFailure:
+        received = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            received += chunk
+            if len(received) > self.max_answer_bytes:
+                response.close()
+                return PeerFailure(Status.INVALID, f"the answer is over {self.max_answer_bytes} bytes")
+        return bytes(received)
+
+
+def read_token(path: Path) -> str:
+    """Return the token in a file, blanks at its ends left out. Errors: TokenUnreadable."""
+    try:
+        token = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise TokenUnreadable(f"the token file {path} cannot be read: {reason}") from None
+    if not token or len(token) > _MAX_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise TokenUnreadable(
+            f"the token file {path} holds no token: expected one line of 1 to {_MAX_TOKEN} characters"
+        )
+    return token
+
+
+def open_session() -> aiohttp.ClientSession:
+    """Return a session for asking peers: no cookies, no proxies from the environment, no reused connections.
+
+    A reused connection may be closed by the peer just as a question is sent, and a question is never sent twice.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(force_close=True, limit=0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None),
+        auto_decompress=False,
+        trust_env=False,
+    )
+
+
+def translated(error: Exception) -> PeerFailure:
+    """Return what an error of the HTTP client means to the user."""
+    if isinstance(error, TimeoutError):
+        return PeerFailure(Status.TIMEOUT, "did not answer in time")
+    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError):
+        return PeerFailure(Status.INVALID, "the answer broke off or is no HTTP")
+    if isinstance(error, aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch):
+        return PeerFailure(Status.UNREACHABLE, "its certificate is not trusted, or TLS failed")
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return PeerFailure(Status.UNREACHABLE, "closed the connection without an answer")
+    return PeerFailure(Status.UNREACHABLE, f"cannot be reached ({type(error).__name__})")
+
+
+def _headers(peer: Peer, token: str, *, with_body: bool) -> dict[str, str]:
+    spoken = media_type(peer.version)
+    headers = {
+        "X-Auth-Token": token,
+        "Accept": spoken,
+        "Accept-Encoding": "identity",
+        "User-Agent": "matchmaker",
+    }
+    return headers | {"Content-Type": spoken} if with_body else headers
+
+
+def _failed(response: aiohttp.ClientResponse) -> PeerFailure | None:
+    status = response.status
+    if status in _REFUSALS:
+        return PeerFailure(Status.REFUSED, f"refused with HTTP status {status}")
+    if status in _SERVER_ERRORS:
+        return PeerFailure(Status.ERROR, f"failed with HTTP status {status}")
+    if status in _REDIRECTS:
+        return PeerFailure(Status.INVALID, f"redirects (HTTP status {status}), which is never followed")
+    if status != _OK:
+        return PeerFailure(Status.INVALID, f"answered with HTTP status {status}")
+    if response.headers.get("Content-Encoding", "identity").lower() != "identity":
+        return PeerFailure(Status.INVALID, "compressed its answer, though asked not to")
+    return None
+
+
+def _read_answer(body: bytes) -> PeerAnswer | PeerFailure:
+    try:
+        answer = read(body)
+    except (NotJson, InvalidRequest):
+        return PeerFailure(Status.INVALID, "the answer is not JSON")
+    results = answer.get("results") if isinstance(answer, dict) else None
+    if not isinstance(results, list):
+        return PeerFailure(Status.INVALID, "the answer has no list of results")
+    valid = [kept for n, result in enumerate(results) if (kept := _result(result, f"results[{n}]"))]
+    return PeerAnswer(tuple(valid), len(results) - len(valid), _text(answer, "disclaimer"), _text(answer, "terms"))
+
+
+def _result(value: Json, path: str) -> MatchResult | None:
+    """Return a result that is valid by itself. A peer's own additions are kept only where they have our form."""
+    try:
+        inspect(value, path, MAX_DEPTH - 2)
+    except RequestError:
+        return None
+    for left_out in ((), ("_explanation",), ("_score", "_explanation")):
+        try:
+            return validate(MatchResult, _without(value, left_out), path)
+        except InvalidRequest:
+            continue
+    return None
+
+
+def _without(value: Json, keys: tuple[str, ...]) -> Json:
+    return {key: item for key, item in value.items() if key not in keys} if isinstance(value, Mapping) else value
+
+
+def _text(answer: Mapping[str, Any], key: str) -> str | None:
+    value = answer.get(key)
+    return printable_lines(value[:_MAX_TEXT]) if isinstance(value, str) and value.strip() else None
+
+
+def printable_lines(text: str) -> str:
+    """Return a peer's text with control characters escaped, its lines kept."""
+    return "\n".join(printable(line, _MAX_TEXT) for line in text.splitlines())

@@ -1,0 +1,55 @@
+"""Consent: which cases an asker may learn of, what of them leaves the node, and whom a case may be asked of."""
+
+from matchmaker.genome.genes import GeneTable
+from matchmaker.mme.patient import Gene, GenomicFeature, Patient
+from matchmaker.records.case import Audience, Case, Sharing
+from matchmaker.records.party import Client, Peer, Role
+
+
+def may_learn(asker: Client, audience: Audience, own_country: str | None, *, test_query: bool) -> bool:
+    """Tell whether `asker` may find cases of this audience.
+
+    Test cases are found by test queries only. An owner finds its own; others what is shared with all, or with the
+    node's country when they belong to it.
+    """
+    if audience.test and not test_query:
+        return False
+    if asker.role is Role.DEPOSITOR and asker.name == audience.owner:
+        return True
+    if audience.sharing is Sharing.ALL:
+        return True
+    return audience.sharing is Sharing.COUNTRY and _compatriot(asker, own_country)
+
+
+def _compatriot(asker: Client, own_country: str | None) -> bool:
+    """A depositor without a stated country belongs to its node's; a remote node without one belongs to none."""
+    country = asker.country or (own_country if asker.role is Role.DEPOSITOR else None)
+    return own_country is not None and country == own_country
+
+
+def may_ask(case: Case, peer: Peer, own_country: str | None) -> bool:
+    """Tell whether a case may be sent to a peer as a query: a query tells the peer as much as a match would."""
+    if case.sharing is Sharing.ALL:
+        return True
+    return case.sharing is Sharing.COUNTRY and own_country is not None and peer.country == own_country
+
+
+def outward(case: Case, genes: GeneTable) -> Patient:
+    """Return what others may see of a case.
+
+    Its public id instead of the owner's; no label, which often is a local name; genes by Ensembl id, the symbol
+    beside it. Errors: ValueError when the case was withdrawn.
+    """
+    if case.patient is None:
+        raise ValueError("nothing of a withdrawn case may be shown")
+    features = tuple(_outward_gene(feature, genes) for feature in case.patient.genomic_features)
+    return case.patient.model_copy(update={"id": case.public_id, "label": None, "genomic_features": features})
+
+
+def _outward_gene(feature: GenomicFeature, genes: GeneTable) -> GenomicFeature:
+    known = genes.resolve(feature.gene.id).gene
+    if known is None:
+        return feature
+    given = feature.gene.id.split(".", 1)[0].upper()
+    shown = given if given in known.ensembl else known.preferred_id
+    return feature.model_copy(update={"gene": Gene(id=shown, name=known.symbol)})

@@ -1,0 +1,1 @@
+"""What a node keeps, as frozen values. Knows how nothing is stored."""

@@ -1,0 +1,326 @@
+"""The embedded store: SQLite in one thread of its own, WAL, synchronous=FULL.
+
+One connection, one thread: no two of our writes meet, and no reader of ours sees half of one. Other processes (the
+command line beside a running node) write the same file under SQLite's own locks.
+"""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import Any, TypeVar
+
+from matchmaker.mme.patient import Patient
+from matchmaker.records.case import Case, Sharing
+from matchmaker.records.ledger import LedgerLine, LedgerTotals
+from matchmaker.records.party import Client, Peer, Role
+from matchmaker.store.base import Deposit, Draft, NameTaken, NameUnknown, Outcome, StoreUnusable
+
+Result = TypeVar("Result")
+
+FILE_NAME = "matchmaker.sqlite3"
+_SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
+_BUSY_MS = 30_000  # how long a write waits for another process's write
+_BATCH = 2_000
+_CASE = "owner, id, public_id, sharing, patient, created_at, updated_at, revision"
+
+
+class SqliteStore:
+    """A Store in one SQLite file. Open it with `open_sqlite`."""
+
+    def __init__(self, path: Path) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
+        try:
+            self._connection = self._thread.submit(_connect, path).result()
+        except BaseException:
+            self._thread.shutdown()
+            raise
+
+    async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
+
+    async def close(self) -> None:
+        """See Store."""
+        await self._run(sqlite3.Connection.close)
+        self._thread.shutdown()
+
+    async def revision(self) -> int:
+        """See Store."""
+        return await self._run(_revision)
+
+    async def deposit(self, drafts: Sequence[Draft], now: float) -> list[Deposit]:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> list[Deposit]:
+            with _transaction(connection):
+                return [_deposit(connection, draft, now) for draft in drafts]
+
+        return await self._run(work)
+
+    async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> Case | None:
+            with _transaction(connection):
+                row = connection.execute(
+                    f"UPDATE cases SET patient = NULL, updated_at = ?, revision = ?"
+                    f" WHERE owner = ? AND id = ? AND patient IS NOT NULL RETURNING {_CASE}",
+                    (now, _next_revision(connection), owner, case_id),
+                ).fetchone()
+                return _case(row) if row else None
+
+        return await self._run(work)
+
+    async def case(self, owner: str, case_id: str) -> Case | None:
+        """See Store."""
+        return await self._run(lambda connection: _find(connection, owner, case_id))
+
+    async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
+        """See Store."""
+        sql = f"SELECT {_CASE} FROM cases WHERE owner = ? AND id > ? AND patient IS NOT NULL ORDER BY id LIMIT ?"
+        return await self._run(lambda c: [_case(row) for row in c.execute(sql, (owner, after, limit))])
+
+    async def cases_by_public_id(self, public_ids: Sequence[str]) -> dict[str, Case]:
+        """See Store."""
+        sql = f"SELECT {_CASE} FROM cases WHERE patient IS NOT NULL AND public_id IN (SELECT value FROM json_each(?))"
+        wanted = json.dumps(list(public_ids))
+        cases = await self._run(lambda c: [_case(row) for row in c.execute(sql, (wanted,))])
+        return {case.public_id: case for case in cases}
+
+    async def count_cases(self) -> int:
+        """See Store."""
+        sql = "SELECT count(*) FROM cases WHERE patient IS NOT NULL"
+        return await self._run(lambda connection: int(connection.execute(sql).fetchone()[0]))
+
+    async def changes_since(self, revision: int) -> AsyncIterator[list[Case]]:
+        """See Store."""
+        # Two cases never share a revision, so that a batch ends between them.
+        sql = f"SELECT {_CASE} FROM cases WHERE revision > ? ORDER BY revision LIMIT {_BATCH}"
+        while True:
+            batch = await self._run(lambda c, since=revision: [_case(row) for row in c.execute(sql, (since,))])  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            if not batch:
+                return
+            yield batch
+            revision = batch[-1].revision
+
+    async def add_client(self, client: Client) -> None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                connection.execute("DELETE FROM clients WHERE name = ? AND revoked_at IS NOT NULL", (client.name,))
+                _insert_named(
+                    connection,
+                    "clients",
+                    (
+                        client.name,
+                        client.role.value,
+                        client.token_sha256,
+                        client.institution,
+                        client.country,
+                        client.created_at,
+                        client.revoked_at,
+                    ),
+                )
+
+        await self._run(work)
+
+    async def revoke_client(self, name: str, now: float) -> None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                sql = "UPDATE clients SET revoked_at = ?, revision = ? WHERE name = ? AND revoked_at IS NULL"
+                if not connection.execute(sql, (now, _next_revision(connection), name)).rowcount:
+                    raise NameUnknown(f"there is no client {name!r} with a valid token")
+
+        await self._run(work)
+
+    async def clients(self) -> list[Client]:
+        """See Store."""
+        sql = "SELECT name, role, token_sha256, institution, country, created_at, revoked_at FROM clients ORDER BY name"
+        return await self._run(lambda c: [Client(row[0], Role(row[1]), *row[2:]) for row in c.execute(sql)])
+
+    async def add_peer(self, peer: Peer) -> None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                row = (peer.name, peer.url, peer.country, peer.token_file, peer.version)
+                _insert_named(connection, "peers", row)
+
+        await self._run(work)
+
+    async def remove_peer(self, name: str) -> None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                _next_revision(connection)
+                if not connection.execute("DELETE FROM peers WHERE name = ?", (name,)).rowcount:
+                    raise NameUnknown(f"there is no peer {name!r}")
+
+        await self._run(work)
+
+    async def peers(self) -> list[Peer]:
+        """See Store."""
+        sql = "SELECT name, url, country, token_file, version FROM peers ORDER BY name"
+        return await self._run(lambda connection: [Peer(*row) for row in connection.execute(sql)])
+
+    async def write_ledger(self, line: LedgerLine) -> None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                connection.execute(
+                    "INSERT INTO ledger VALUES (?, ?, ?, ?, ?)",
+                    (_next_revision(connection), line.at, line.asker, line.results, json.dumps(line.genes)),
+                )
+                connection.execute("UPDATE counter SET value = value + 1 WHERE name = 'requests'")
+                connection.execute("UPDATE counter SET value = value + ? WHERE name = 'results'", (line.results,))
+                connection.executemany(
+                    "INSERT OR IGNORE INTO matched_genes VALUES (?)", [(gene,) for gene in line.genes]
+                )
+
+        await self._run(work)
+
+    async def ledger_totals(self) -> LedgerTotals:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> LedgerTotals:
+            counters = dict(connection.execute("SELECT name, value FROM counter"))
+            genes = connection.execute("SELECT count(*) FROM matched_genes").fetchone()[0]
+            return LedgerTotals(counters["requests"], counters["results"], genes)
+
+        return await self._run(work)
+
+
+def open_sqlite(directory: Path) -> SqliteStore:
+    """Open the store of a data directory, made empty where there is none. Errors: StoreUnusable."""
+    path = directory / FILE_NAME
+    try:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return SqliteStore(path)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreUnusable(f"the data directory {directory} cannot be used: {reason}; choose another") from None
+    except sqlite3.DatabaseError as error:
+        raise StoreUnusable(
+            f"{path} cannot be read ({error}); restore it from a backup, or choose another --data-dir"
+        ) from None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=True)
+    try:
+        path.chmod(0o600)  # health data: for the node's own account only
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # a withdrawn case leaves nothing behind in free pages
+        _prepare(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables in an empty file; refuse another program's file and a newer version's."""
+    with _transaction(connection):
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+        tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not tables:
+            for statement in _schema():
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+        elif application != _APPLICATION_ID:
+            raise StoreUnusable(f"{path} is another program's database; choose another --data-dir")
+        elif version != _SCHEMA_VERSION:
+            raise StoreUnusable(f"{path} was written by a newer version of matchmaker; update this one")
+
+
+def _schema() -> Iterator[str]:
+    text = (resources.files("matchmaker.store") / "schema.sql").read_text(encoding="utf-8")
+    uncommented = "\n".join(line.split("--", 1)[0] for line in text.splitlines())
+    return (statement for statement in uncommented.split(";") if statement.strip())
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _revision(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT value FROM counter WHERE name = 'revision'").fetchone()[0])
+
+
+def _next_revision(connection: sqlite3.Connection) -> int:
+    sql = "UPDATE counter SET value = value + 1 WHERE name = 'revision' RETURNING value"
+    return int(connection.execute(sql).fetchall()[0][0])
+
+
+def _find(connection: sqlite3.Connection, owner: str, case_id: str) -> Case | None:
+    row = connection.execute(f"SELECT {_CASE} FROM cases WHERE owner = ? AND id = ?", (owner, case_id)).fetchone()
+    return _case(row) if row else None
+
+
+def _deposit(connection: sqlite3.Connection, draft: Draft, now: float) -> Deposit:
+    known = _find(connection, draft.owner, draft.id)
+    if known and known.withdrawn:
+        return Deposit(Outcome.WITHDRAWN, known)
+    if known and (known.sharing, known.patient) == (draft.sharing, draft.patient):
+        return Deposit(Outcome.UNCHANGED, known)
+    public_id, created_at = (known.public_id, known.created_at) if known else (draft.public_id, now)
+    stored = Case(
+        draft.owner,
+        draft.id,
+        public_id,
+        draft.sharing,
+        draft.patient,
+        created_at,
+        now,
+        _next_revision(connection),
+    )
+    connection.execute(
+        f"INSERT INTO cases ({_CASE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (owner, id) DO UPDATE SET sharing = excluded.sharing, patient = excluded.patient,"
+        " updated_at = excluded.updated_at, revision = excluded.revision",
+        (
+            stored.owner,
+            stored.id,
+            stored.public_id,
+            stored.sharing.value,
+            json.dumps(draft.patient.to_json(), ensure_ascii=False),
+            stored.created_at,
+            stored.updated_at,
+            stored.revision,
+        ),
+    )
+    return Deposit(Outcome.CHANGED if known else Outcome.NEW, stored)
+
+
+def _insert_named(connection: sqlite3.Connection, table: str, row: tuple[Any, ...]) -> None:
+    values = (*row, _next_revision(connection))
+    try:
+        connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
+    except sqlite3.IntegrityError:
+        raise NameTaken(f"the name {row[0]!r} is taken in {table}; remove or revoke it first") from None
+
+
+def _case(row: tuple[Any, ...]) -> Case:
+    owner, case_id, public_id, sharing, patient, created_at, updated_at, revision = row
+    kept = Patient.model_validate_json(patient) if patient is not None else None
+    return Case(owner, case_id, public_id, Sharing(sharing), kept, created_at, updated_at, revision)

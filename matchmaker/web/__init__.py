@@ -1,0 +1,1 @@
+"""HTTP in and out. No rule of the exchange is decided here."""

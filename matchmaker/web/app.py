@@ -1,0 +1,57 @@
+"""create_app(exchange): one table of routes, and the middlewares around them."""
+
+import logging
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from matchmaker.exchange.service import Exchange
+from matchmaker.web import case_api, description, mme_api
+from matchmaker.web.errors import errors_middleware, route_of
+from matchmaker.web.keys import EXCHANGE
+
+logger = logging.getLogger("matchmaker.access")
+
+
+def create_app(exchange: Exchange) -> web.Application:
+    """Return the HTTP side of a node."""
+    app = web.Application(middlewares=[_log_access, errors_middleware(lambda: secrets.token_hex(8)), _secure])
+    app[EXCHANGE] = exchange
+    app.router.add_routes(
+        [
+            web.post("/match", mme_api.match),
+            web.get("/heartbeat", mme_api.heartbeat, allow_head=False),
+            web.get("/metrics", mme_api.metrics, allow_head=False),
+            web.get("/api/cases", case_api.get_cases, allow_head=False),
+            web.put("/api/cases/{id}", case_api.put_case),
+            web.get("/api/cases/{id}", case_api.get_case, allow_head=False),
+            web.delete("/api/cases/{id}", case_api.delete_case),
+            web.post("/api/cases/{id}/search", case_api.search_case),
+            web.get("/service-info", description.service_info),
+            web.get("/openapi.json", description.openapi),
+        ]
+    )
+    return app
+
+
+@web.middleware
+async def _log_access(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Log route, status and time; never a path with an id in it, a header or a body."""
+    started = time.monotonic()
+    response = await handler(request)
+    elapsed = round((time.monotonic() - started) * 1000)
+    logger.info("%s %d %d ms", route_of(request), response.status, elapsed)
+    return response
+
+
+@web.middleware
+async def _secure(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    response = await handler(request)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    return response

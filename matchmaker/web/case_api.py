@@ -1,0 +1,99 @@
+"""Deposits and searches of a node's own users, with a depositor's token: /api/cases."""
+
+from typing import Final
+
+from aiohttp import web
+
+from matchmaker.exchange.messages import CaseDeposit, CaseList, CaseView, SearchRequest, SharingChoice
+from matchmaker.exchange.service import Exchange
+from matchmaker.mme.errors import InvalidRequest, Problem
+from matchmaker.mme.media import require_json
+from matchmaker.mme.strict_json import parse, printable
+from matchmaker.mme.validation import validate
+from matchmaker.records.case import Case, Sharing
+from matchmaker.records.party import Client, Role
+from matchmaker.store.base import Outcome
+from matchmaker.web.auth import authenticated
+from matchmaker.web.body import json_response, read_body
+from matchmaker.web.keys import EXCHANGE
+
+_PAGE: Final = 100
+_MAX_PAGE: Final = 1_000
+
+
+async def put_case(request: web.Request) -> web.Response:
+    """PUT /api/cases/{id}: 201 when new, 200 when changed or the same again."""
+    exchange, owner, case_id = _asked(request)
+    require_json(request.headers.get("Content-Type"))
+    body = validate(CaseDeposit, parse(await read_body(request)))
+    if body.patient.id != case_id:
+        raise InvalidRequest(
+            Problem(
+                "patient.id",
+                f"differs from the id in the path; expected '{printable(case_id)}', as in the path",
+            )
+        )
+    deposit = await exchange.deposit(owner, body.patient, Sharing(body.sharing.with_))
+    view = _view(deposit.case, notes=exchange.notes(body.patient))
+    return json_response(view, 201 if deposit.outcome is Outcome.NEW else 200)
+
+
+async def get_cases(request: web.Request) -> web.Response:
+    """GET /api/cases?after=ID&limit=N: the owner's cases by id, a page at a time, without their patients."""
+    exchange, owner, _ = _asked(request)
+    limit = _limit(request.query.get("limit", str(_PAGE)))
+    found = await exchange.cases(owner, request.query.get("after", ""), limit + 1)
+    page = found[:limit]
+    following = page[-1].id if len(found) > limit else None
+    return json_response(CaseList(cases=tuple(_view(case) for case in page), next=following))
+
+
+async def get_case(request: web.Request) -> web.Response:
+    """GET /api/cases/{id}: the case as deposited."""
+    exchange, owner, case_id = _asked(request)
+    case = await exchange.case(owner, case_id)
+    return json_response(_view(case, whole=True, notes=exchange.notes(case.patient) if case.patient else ()))
+
+
+async def delete_case(request: web.Request) -> web.Response:
+    """DELETE /api/cases/{id}: 204; the patient is erased, the id never used again."""
+    exchange, owner, case_id = _asked(request)
+    await exchange.withdraw(owner, case_id)
+    return web.Response(status=204)
+
+
+async def search_case(request: web.Request) -> web.Response:
+    """POST /api/cases/{id}/search: the own node and its peers, asked with this case."""
+    exchange, owner, case_id = _asked(request)
+    body = await read_body(request)
+    wanted = SearchRequest()
+    if body.strip():
+        require_json(request.headers.get("Content-Type"))
+        wanted = validate(SearchRequest, parse(body))
+    await exchange.case(owner, case_id)  # a missing case costs nothing of the budget
+    exchange.charge(owner)
+    return json_response(await exchange.search(owner, case_id, wanted.nodes))
+
+
+def _asked(request: web.Request) -> tuple[Exchange, Client, str]:
+    owner = authenticated(request, Role.DEPOSITOR)
+    return request.app[EXCHANGE], owner, request.match_info.get("id", "")
+
+
+def _limit(text: str) -> int:
+    if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MAX_PAGE:
+        return int(text[:9])
+    raise InvalidRequest(Problem("limit", f"expected a whole number from 1 to {_MAX_PAGE}"))
+
+
+def _view(case: Case, *, whole: bool = False, notes: tuple[str, ...] = ()) -> CaseView:
+    return CaseView(
+        id=case.id,
+        public_id=case.public_id,
+        sharing=SharingChoice(with_=case.sharing.value),
+        created_at=Exchange.time(case.created_at),
+        updated_at=Exchange.time(case.updated_at),
+        revision=case.revision,
+        patient=case.patient if whole else None,
+        notes=notes or None,
+    )

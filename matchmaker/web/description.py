@@ -1,0 +1,118 @@
+"""What a node says of itself: /service-info and /openapi.json, from the models that validate."""
+
+from aiohttp import web
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from matchmaker import __version__
+from matchmaker.exchange.config import Node
+from matchmaker.exchange.messages import CaseDeposit, CaseList, CaseView, SearchAnswer, SearchRequest
+from matchmaker.mme.media import LATEST, SUPPORTED, media_type
+from matchmaker.mme.messages import ErrorBody, Heartbeat, MatchQuery, MatchResponse, Metrics
+from matchmaker.web.body import json_response
+from matchmaker.web.keys import EXCHANGE
+
+_JSON = "application/json"
+_MME = [media_type(version) for version in SUPPORTED]
+
+
+async def service_info(request: web.Request) -> web.Response:
+    """GET /service-info (GA4GH service-info 1.0). Public."""
+    return json_response(describe_service(request.app[EXCHANGE].config.node))
+
+
+async def openapi(_request: web.Request) -> web.Response:
+    """GET /openapi.json (OpenAPI 3.1). Public."""
+    return json_response(describe_api())
+
+
+def describe_service(node: Node) -> dict[str, object]:
+    """Return the service-info of a node."""
+    return {
+        "id": f"matchmaker.{node.name}",
+        "name": f"Matchmaker Exchange node {node.name}",
+        "type": {"group": "org.ga4gh", "artifact": "matchmaker-exchange", "version": LATEST},
+        "description": "Rare-disease patient matchmaking: phenotypes and candidate genes, federated, never pooled",
+        "organization": {"name": node.organization, "url": node.organization_url},
+        "contactUrl": node.contact_href,
+        "environment": "prod" if node.production else "test",
+        "version": __version__,
+    }
+
+
+def describe_api() -> dict[str, object]:
+    """Return the OpenAPI 3.1 document of every route."""
+    models = (MatchQuery, MatchResponse, Heartbeat, Metrics, CaseDeposit, CaseView, CaseList, SearchRequest)
+    _, schema = models_json_schema(
+        [(model, "validation") for model in (*models, SearchAnswer, ErrorBody)],
+        ref_template="#/components/schemas/{model}",
+    )
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "matchmaker",
+            "version": __version__,
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            "description": "The Matchmaker Exchange API 1.0 and 1.1, and deposits of a node's own users.",
+        },
+        "paths": _paths(),
+        "components": {
+            "schemas": schema["$defs"],
+            "securitySchemes": {"token": {"type": "apiKey", "in": "header", "name": "X-Auth-Token"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _paths() -> dict[str, object]:
+    the_case = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 255}}]
+    page = [
+        {"name": "after", "in": "query", "schema": {"type": "string"}},
+        {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
+    ]
+    public: dict[str, object] = {"security": []}
+    return {
+        "/match": {"post": _operation("Ask for similar cases", 200, MatchResponse, MatchQuery, mme=True)},
+        "/heartbeat": {"get": _operation("Tell whether the node is there", 200, Heartbeat, mme=True)},
+        "/metrics": {"get": _operation("Count what is available for matching", 200, Metrics, mme=True)},
+        "/api/cases": {"get": _operation("List one's cases", 200, CaseList) | {"parameters": page}},
+        "/api/cases/{id}": {
+            "parameters": the_case,
+            "put": _operation("Deposit a case: 201 new, 200 changed or the same", 201, CaseView, CaseDeposit, also=200),
+            "get": _operation("Read one's case", 200, CaseView),
+            "delete": _operation("Withdraw a case for ever", 204, None),
+        },
+        "/api/cases/{id}/search": {
+            "parameters": the_case,
+            "post": _operation("Search here and at the peers with a case", 200, SearchAnswer, SearchRequest),
+        },
+        "/service-info": {"get": _operation("GA4GH service-info 1.0", 200, None) | public},
+        "/openapi.json": {"get": _operation("This document", 200, None) | public},
+    }
+
+
+def _operation(
+    summary: str,
+    status: int,
+    answer: type[BaseModel] | None,
+    body: type[BaseModel] | None = None,
+    *,
+    mme: bool = False,
+    also: int | None = None,
+) -> dict[str, object]:
+    types = _MME if mme else [_JSON]
+    good: dict[str, object] = {"description": "Done"} | ({"content": _content(answer, types)} if answer else {})
+    responses: dict[str, object] = {str(status): good} | ({str(also): good} if also else {})
+    responses["default"] = {"description": "An error", "content": _content(ErrorBody, types)}
+    operation: dict[str, object] = {"summary": summary, "responses": responses}
+    if body:
+        required = body is not SearchRequest
+        operation["requestBody"] = {
+            "required": required,
+            "content": _content(body, [*types, _JSON] if mme else types),
+        }
+    return operation
+
+
+def _content(model: type[BaseModel], types: list[str]) -> dict[str, object]:
+    return {name: {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}} for name in types}

@@ -1,0 +1,71 @@
+"""Exception -> HTTP answer, in this one place. Every error is JSON with a human `message`.
+
+A RequestError says its own status. Anything else is a bug: 500 with an id, and a log line that names the place in
+the code but none of the values, which may be health data.
+"""
+
+import json
+import logging
+import traceback
+from collections.abc import Callable
+
+from aiohttp import web
+
+from matchmaker.mme.errors import MethodNotAllowed, NotFound, RequestError
+from matchmaker.mme.media import LATEST, media_type
+from matchmaker.web.keys import VERSION, is_mme
+
+logger = logging.getLogger("matchmaker.web")
+
+
+def errors_middleware(new_id: Callable[[], str]) -> web.middleware:  # type: ignore[valid-type]  # aiohttp types its decorator as a function
+    """Return the outermost middleware: what a handler raises becomes an answer. `new_id` names a bug."""
+
+    @web.middleware
+    async def answer_errors(request: web.Request, handler: Callable[..., object]) -> web.StreamResponse:
+        try:
+            return await handler(request)  # type: ignore[misc,no-any-return]  # aiohttp's own handler type
+        except RequestError as error:
+            return _answer(request, error)
+        except web.HTTPException as error:
+            return _translated(request, error)
+        except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an answer
+            return _bug(request, error, new_id())
+
+    return answer_errors
+
+
+def _answer(request: web.Request, error: RequestError) -> web.Response:
+    body: dict[str, object] = {"message": error.message, **error.fields()}
+    if error.problems:
+        body["errors"] = [{"path": problem.path, "message": problem.message} for problem in error.problems]
+    return _json(request, error.status, body, error.headers())
+
+
+def _translated(request: web.Request, error: web.HTTPException) -> web.Response:
+    """Put our words for aiohttp's own errors: an unknown path, a wrong method."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return _answer(request, MethodNotAllowed(error.method, tuple(sorted(error.allowed_methods))))
+    if isinstance(error, web.HTTPNotFound):
+        return _answer(request, NotFound("there is nothing here; see /openapi.json"))
+    return _json(request, error.status, {"message": error.reason}, {})
+
+
+def _bug(request: web.Request, error: Exception, bug: str) -> web.Response:
+    frames = " < ".join(
+        f"{f.filename}:{f.lineno} {f.name}" for f in reversed(traceback.extract_tb(error.__traceback__))
+    )
+    logger.error("bug %s: %s in %s: %s", bug, type(error).__name__, route_of(request), frames)
+    return _json(request, 500, {"message": "an error of ours; please report it with its id", "id": bug}, {})
+
+
+def route_of(request: web.Request) -> str:
+    """Return method and route, without the ids in the path."""
+    resource = request.match_info.route.resource
+    return f"{request.method} {resource.canonical if resource else '(no route)'}"
+
+
+def _json(request: web.Request, status: int, body: dict[str, object], headers: dict[str, str]) -> web.Response:
+    content_type = media_type(request.get(VERSION, LATEST)) if is_mme(request) else "application/json"
+    text = json.dumps(body, ensure_ascii=False).encode("utf-8")
+    return web.Response(status=status, body=text, headers={**headers, "Content-Type": content_type})

@@ -1,0 +1,50 @@
+"""Listening: an exchange behind one host and port, until told to stop."""
+
+import asyncio
+import errno
+import signal
+from collections.abc import Callable
+
+from aiohttp import web
+
+from matchmaker.exchange.service import Exchange
+from matchmaker.web.app import create_app
+
+_SHUTDOWN_SECONDS = 15.0  # longer than a search with peers takes
+
+
+class CannotListen(Exception):
+    """The host and port cannot be listened on. The message says why, and what to do."""
+
+
+async def serve(exchange: Exchange, ready: Callable[[str], None]) -> None:
+    """Serve until SIGINT or SIGTERM, then let requests under way end. `ready` is told the URL.
+
+    Errors: CannotListen.
+    """
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    runner = web.AppRunner(create_app(exchange), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        server = exchange.config.server
+        await _listen(runner, server.host, server.port)
+        ready(f"http://{_bracketed(server.host)}:{runner.addresses[0][1]}")
+        await stop.wait()
+    finally:
+        await runner.cleanup()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise CannotListen(f"port {port} on {host} is in use; choose another with --port") from None
+        reason = error.strerror or str(error)
+        raise CannotListen(f"cannot listen on {host}, port {port}: {reason}; see --host and --port") from None
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
