@@ -101,7 +101,8 @@ def _operation(
     also: int | None = None,
 ) -> dict[str, object]:
     types = _MME if mme else [_JSON]
-    good: dict[str, object] = {"description": "Done"} | ({"content": _content(answer, types)} if answer else {})
+    content: dict[str, object] = {"content": _content(answer, types)} if answer else {}
+    good = {"description": "Done", **content}
     responses: dict[str, object] = {str(status): good} | ({str(also): good} if also else {})
     responses["default"] = {"description": "An error", "content": _content(ErrorBody, types)}
     operation: dict[str, object] = {"summary": summary, "responses": responses}

@@ -1,0 +1,42 @@
+# Each target sets up all that it needs: a virtual environment at .venv from locked, hashed dependencies.
+VENV := .venv
+BIN := $(VENV)/bin
+# The first Python found that we run on; set PYTHON to choose another.
+PYTHON ?= $(firstword $(foreach candidate,python3 python3.13 python3.12 python3.11,$(shell \
+	$(candidate) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(candidate))))
+
+.PHONY: setup demo serve test check format lock clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements/dev.txt pyproject.toml
+	@test -n "$(PYTHON)" || { echo "matchmaker needs Python 3.11, 3.12 or 3.13; set PYTHON to one" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## Martin's story over two nodes
+	@$(BIN)/matchmaker demo
+
+serve: setup ## a node on 127.0.0.1:8080
+	@$(BIN)/matchmaker serve
+
+test: setup ## every test
+	$(BIN)/python -m pytest
+
+check: setup ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## pin and hash anew; needs uv
+	uv pip compile --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements/run.txt
+	uv pip compile --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
+
+clean:
+	rm -rf $(VENV)
