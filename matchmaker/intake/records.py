@@ -9,7 +9,6 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 from matchmaker.mme.errors import Problem, RequestError
 from matchmaker.mme.strict_json import Json, parse
@@ -41,7 +40,7 @@ class RecordFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = path.stat().st_size if path.is_file() else 0
-        self._raw: IO[bytes] | None = None
+        self._raw: io.BufferedReader | None = None
 
     @property
     def done(self) -> int:
@@ -63,35 +62,33 @@ def _says_lines(path: Path) -> bool:
     return any(suffix in _LINE_SUFFIXES for suffix in path.suffixes[-2:])
 
 
-def _plain(raw: IO[bytes]) -> IO[bytes]:
-    start = raw.read(len(_GZIP))
-    raw.seek(0)
-    return io.BufferedReader(gzip.GzipFile(fileobj=raw)) if start == _GZIP else raw
+def _plain(raw: io.BufferedReader) -> io.BufferedReader:
+    packed = raw.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
+    return io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
 
 
-def _records(file: IO[bytes], *, by_line: bool) -> Iterator[Record | Unreadable]:
-    first = _first_line(file)
-    if by_line or _complete(first):
-        yield from _lines(first, file)
+def _records(file: io.BufferedReader, *, by_line: bool) -> Iterator[Record | Unreadable]:
+    number, first = 1, file.readline().removeprefix(b"\xef\xbb\xbf")
+    while first and not first.strip():
+        number, first = number + 1, file.readline()
+    if not first:
+        yield Unreadable("", (Problem("", "holds no records"),))
+    elif by_line or _stands_alone(first, file):
+        yield from _lines(number, first, file)
     else:
         yield from _whole(first + file.read())
 
 
-def _first_line(file: IO[bytes]) -> bytes:
-    line = file.readline()
-    return line.removeprefix(b"\xef\xbb\xbf")
-
-
-def _complete(line: bytes) -> bool:
-    """Tell whether a first line is a record by itself, so that the next ones will be, too."""
+def _stands_alone(line: bytes, rest: io.BufferedReader) -> bool:
+    """Tell whether a first line is a record by itself, good or bad, so that the next ones will be, too."""
     text = line.strip()
-    if not (text.startswith(b"{") and text.endswith(b"}")):
+    if not text.startswith(b"{"):
         return False
-    return isinstance(_parsed("", text), Record)
+    return rest.peek(1).lstrip().startswith(b"{") or isinstance(_parsed("", text), Record)
 
 
-def _lines(first: bytes, rest: IO[bytes]) -> Iterator[Record | Unreadable]:
-    number, line = 1, first
+def _lines(number: int, first: bytes, rest: io.BufferedReader) -> Iterator[Record | Unreadable]:
+    line = first
     while line:
         if line.strip():
             yield _parsed(f"line {number}", line)

@@ -87,7 +87,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | _TooLong:
-    return int(digits) if len(digits) <= _INTEGER_DIGITS else _TooLong(digits)
+    return int(digits) if len(digits.lstrip("-")) <= _INTEGER_DIGITS else _TooLong(digits)
 
 
 def _flaws(value: Json, path: str, depth_left: int) -> Iterator[NotJson | InvalidRequest]:

@@ -103,7 +103,7 @@ def _operation(
     types = _MME if mme else [_JSON]
     content: dict[str, object] = {"content": _content(answer, types)} if answer else {}
     good = {"description": "Done", **content}
-    responses: dict[str, object] = {str(status): good} | ({str(also): good} if also else {})
+    responses: dict[str, object] = {str(code): good for code in (status, also) if code}
     responses["default"] = {"description": "An error", "content": _content(ErrorBody, types)}
     operation: dict[str, object] = {"summary": summary, "responses": responses}
     if body:

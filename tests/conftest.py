@@ -1,0 +1,95 @@
+"""Fixtures: the real reference data, read once; nodes on real sockets."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+
+from matchmaker.exchange.assembly import open_exchange, open_store
+from matchmaker.exchange.config import Config, load_config
+from matchmaker.exchange.reference import load_knowledge
+from matchmaker.exchange.service import Exchange
+from matchmaker.matching.profile import Knowledge
+from matchmaker.records.party import Client, Peer, Role, token_digest
+from matchmaker.web.app import create_app
+from tests.tiny_world import tiny_knowledge
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where compiled forms are kept for the whole run."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def real_knowledge(cache_dir: Path) -> Knowledge:
+    """The knowledge shipped with the node."""
+    return load_knowledge(load_config(None, {"ontology.cache_dir": cache_dir}, {}))
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Knowledge:
+    return tiny_knowledge()
+
+
+@dataclass
+class RunningNode:
+    """A node on a real socket, with a token for each role."""
+
+    url: str
+    exchange: Exchange
+    config: Config
+    session: ClientSession
+
+    async def add_client(self, name: str, role: Role = Role.NODE, country: str | None = None) -> dict[str, str]:
+        """Add a client; return the header with its token."""
+        token = f"token-of-{name}"
+        await self._write(lambda store: store.add_client(Client(name, role, token_digest(token), None, country)))
+        return {"X-Auth-Token": token}
+
+    async def add_peer(self, name: str, url: str, country: str = "ES", token: str = "secret") -> None:
+        token_file = self.config.storage.data_dir / f"{name}.token"
+        token_file.write_text(token, encoding="utf-8")
+        await self._write(lambda store: store.add_peer(Peer(name, url, country, str(token_file))))
+
+    async def _write(self, work: Callable[[Any], Any]) -> None:
+        store = open_store(self.config)
+        await work(store)
+        await store.close()
+        await self.exchange._following.catch_up()  # noqa: SLF001 - what the background loop does, without its wait
+
+
+StartNode = Callable[..., AbstractAsyncContextManager[RunningNode]]
+
+
+@pytest.fixture
+def start_node(tmp_path: Path, cache_dir: Path) -> StartNode:
+    """Start a node: `async with start_node("ireland", country="IE") as node`."""
+
+    @contextlib.asynccontextmanager
+    async def start(name: str = "ireland", country: str | None = "IE", **settings: Any) -> AsyncIterator[RunningNode]:
+        dotted = {key.replace("__", "."): value for key, value in settings.items()}
+        fixed = {"storage.data_dir": tmp_path / name, "ontology.cache_dir": cache_dir}
+        config = load_config(None, {**fixed, "node.name": name, "node.country": country, **dotted}, {})
+        async with open_exchange(config) as exchange, ClientSession() as session:
+            runner = web.AppRunner(create_app(exchange), shutdown_timeout=1)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, "127.0.0.1", 0).start()
+                yield RunningNode(f"http://127.0.0.1:{runner.addresses[0][1]}", exchange, config, session)
+            finally:
+                await runner.cleanup()
+
+    return start
+
+
+@pytest.fixture
+async def node(start_node: StartNode) -> AsyncIterator[RunningNode]:
+    """One node, Ireland."""
+    async with start_node() as running:
+        yield running

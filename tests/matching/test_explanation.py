@@ -1,0 +1,33 @@
+"""Every summand of a score is told once."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matchmaker.matching.explanation import explain
+from matchmaker.matching.phenotype import shared_information
+from matchmaker.matching.profile import Knowledge
+from tests.tiny_world import TREE, tiny_knowledge
+
+TINY = tiny_knowledge()
+TERMS = st.sets(st.sampled_from(sorted(TREE)), max_size=6)
+
+
+def numbers(knowledge: Knowledge, terms: set[str]) -> list[int]:
+    return [number for term in terms if (number := knowledge.ontology.number(term)) is not None]
+
+
+@given(TERMS, TERMS)
+def test_the_weights_add_up_to_all_that_is_shared(query: set[str], case: set[str]) -> None:
+    q, c = TINY.profile_of_terms(numbers(TINY, query)), TINY.profile_of_terms(numbers(TINY, case))
+    reasons = explain(q, c, TINY.ontology, TINY.information)
+    told = sum(reason.weight for reason in (*reasons.shared, *reasons.related))
+    assert told == shared_information(q, c, TINY.information)
+    assert {reason.term for reason in reasons.shared} == q.observed & c.observed
+
+
+def test_terms_are_related_through_their_most_telling_common_ancestor(tiny: Knowledge) -> None:
+    q = tiny.profile_of_terms(numbers(tiny, {"HP:0002373"}))
+    c = tiny.profile_of_terms(numbers(tiny, {"HP:0001250", "HP:0012443"}))
+    (related,) = [r for r in explain(q, c, tiny.ontology, tiny.information).related
+                  if r.case == tiny.ontology.number("HP:0001250")]  # fmt: skip
+    assert related.through == tiny.ontology.number("HP:0001250")
