@@ -16,7 +16,7 @@ from matchmaker.exchange.reference import load_knowledge
 from matchmaker.exchange.service import Exchange
 from matchmaker.matching.profile import Knowledge
 from matchmaker.records.party import Client, Peer, Role, token_digest
-from matchmaker.web.app import create_app
+from matchmaker.web.serving import make_runner
 from tests.tiny_world import tiny_knowledge
 
 
@@ -68,16 +68,16 @@ StartNode = Callable[..., AbstractAsyncContextManager[RunningNode]]
 
 
 @pytest.fixture
-def start_node(tmp_path: Path, cache_dir: Path) -> StartNode:
+def start_node(tmp_path: Path, real_knowledge: Knowledge) -> StartNode:
     """Start a node: `async with start_node("ireland", country="IE") as node`."""
 
     @contextlib.asynccontextmanager
     async def start(name: str = "ireland", country: str | None = "IE", **settings: Any) -> AsyncIterator[RunningNode]:
         dotted = {key.replace("__", "."): value for key, value in settings.items()}
-        fixed = {"storage.data_dir": tmp_path / name, "ontology.cache_dir": cache_dir}
-        config = load_config(None, {**fixed, "node.name": name, "node.country": country, **dotted}, {})
-        async with open_exchange(config) as exchange, ClientSession() as session:
-            runner = web.AppRunner(create_app(exchange), shutdown_timeout=1)
+        fixed = {"storage.data_dir": tmp_path / name, "node.name": name, "node.country": country}
+        config = load_config(None, {**fixed, **dotted}, {})
+        async with open_exchange(config, knowledge=real_knowledge) as exchange, ClientSession() as session:
+            runner = make_runner(exchange, shutdown_seconds=1)
             await runner.setup()
             try:
                 await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -11,6 +11,7 @@ from matchmaker.exchange.following import Following
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.exchange.rounds import forever
 from matchmaker.exchange.service import Exchange, World
+from matchmaker.matching.profile import Knowledge
 from matchmaker.peers.client import PeerClient, open_session
 from matchmaker.peers.fanout import Fanout
 from matchmaker.store.base import Store
@@ -21,15 +22,17 @@ REAL_WORLD = World(now=time.time, clock=time.monotonic, new_id=lambda: secrets.t
 
 
 @contextlib.asynccontextmanager
-async def open_exchange(config: Config, world: World = REAL_WORLD) -> AsyncIterator[Exchange]:
-    """Open a node: its store, its knowledge, its index; close them at the end.
+async def open_exchange(
+    config: Config, world: World = REAL_WORLD, knowledge: Knowledge | None = None
+) -> AsyncIterator[Exchange]:
+    """Open a node: its store, its knowledge (unless read already), its index; close them at the end.
 
     Errors: StoreUnusable, and those of load_knowledge.
     """
     store = open_store(config)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
-        knowledge = load_knowledge(config)
+        knowledge = knowledge or load_knowledge(config)
         following = Following(store, knowledge)
         stack.callback(following.close)
         peer_client = await stack.enter_async_context(open_peer_client(config))

@@ -31,11 +31,6 @@ class Gene:
     ensembl: tuple[str, ...]
     coding: bool
 
-    @property
-    def preferred_id(self) -> str:
-        """The Ensembl id, which other nodes understand best; the symbol where there is none."""
-        return self.ensembl[0] if self.ensembl else self.symbol
-
 
 @dataclass(frozen=True)
 class Resolution:
@@ -62,8 +57,11 @@ class GeneTable:
 
     def __init__(self, version: str, rows: Sequence[str]) -> None:
         """Build from tab-separated rows of _COLUMNS. Errors: ValueError when a row has other columns."""
+        if not rows:
+            raise ValueError("no rows")
         self.version = version
         self._rows = rows
+        self._preferred: dict[str, str] = {}
         self._by_id: dict[str, tuple[int, ...]] = {}
         self._by_symbol: dict[str, tuple[int, ...]] = {}
         self._by_alias: dict[str, tuple[int, ...]] = {}
@@ -85,10 +83,17 @@ class GeneTable:
             known = self._by_alias.get(canonical, ())
         genes = tuple(_gene(self._rows[number]) for number in known)
         if len(genes) > 1 and table is self._by_id:
-            genes = _the_coding_one(genes)
+            genes = _meant(genes)
         if len(genes) == 1:
             return Resolution(genes[0].key, genes[0])
         return Resolution(f"unresolved:{canonical}", None, genes)
+
+    def preferred_id(self, gene: Gene) -> str:
+        """Return an id that means this gene and no other: Ensembl's, which other nodes understand best, if it can be."""
+        if gene.key not in self._preferred:
+            ids = (*gene.ensembl, gene.symbol, gene.key.removeprefix("NCBIGene:"))
+            self._preferred[gene.key] = next(i for i in ids if self.resolve(i).key == gene.key)
+        return self._preferred[gene.key]
 
     def _sort(self, text: str) -> tuple[str, Mapping[str, tuple[int, ...]]]:
         """Tell which kind of identifier it is: its canonical writing, and the table to look in."""
@@ -106,10 +111,12 @@ def _add(table: dict[str, tuple[int, ...]], identifier: str, number: int) -> Non
         table[identifier] = (*others, number)
 
 
-def _the_coding_one(genes: tuple[Gene, ...]) -> tuple[Gene, ...]:
-    """An Ensembl id that is shared with an antisense or a pseudogene means the protein-coding gene."""
-    coding = tuple(gene for gene in genes if gene.coding)
-    return coding if len(coding) == 1 else genes
+def _meant(genes: tuple[Gene, ...]) -> tuple[Gene, ...]:
+    """Return whom a shared id means: not an antisense or pseudogene, a placeholder, or a readthrough, if it can be."""
+    symbols = {gene.symbol for gene in genes}
+    coding = tuple(gene for gene in genes if gene.coding) or genes
+    named = tuple(gene for gene in coding if not re.fullmatch(r"LOC\d+", gene.symbol)) or coding
+    return tuple(gene for gene in named if not symbols.intersection(gene.symbol.split("-")) - {gene.symbol}) or named
 
 
 def load_genes(path: Path, version: str) -> GeneTable:
@@ -125,7 +132,8 @@ def load_genes(path: Path, version: str) -> GeneTable:
             raise ValueError(header)
         return GeneTable(version, rows)
     except OSError as error:
-        raise GenesUnreadable(f"the genes {path} cannot be read: {error.strerror}; see [genes] table") from None
+        reason = error.strerror or "damaged"
+        raise GenesUnreadable(f"the genes {path} cannot be read: {reason}; see [genes] table") from None
     except (ValueError, EOFError, zlib.error) as error:
         raise GenesUnreadable(f"{path} is no table of genes ({type(error).__name__}); see [genes] table") from None
 

@@ -4,12 +4,15 @@ Every variant is brought to one form: on GRCh38 where the chain reaches, bases t
 alternate share, `end` left out where the bases say it. Positions are 0-based.
 """
 
+import gzip
 import zlib
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 _COMPLEMENT = str.maketrans("ACGTacgtNn", "TGCAtgcaNn")
+_CHUNK = 1 << 20
 _MITOCHONDRION = {"M": "MT"}
 
 
@@ -52,15 +55,24 @@ class ChainLift:
     """A lift by a UCSC chain file (.chain.gz), through the liftover library."""
 
     def __init__(self, path: Path) -> None:
-        """Read the chain. Errors: ChainUnreadable."""
+        """Check the whole file; it is parsed when something is first lifted. Errors: ChainUnreadable."""
+        self._path = path
+        try:
+            with gzip.open(path, "rb") as lines:
+                if not lines.readline().startswith(b"chain "):
+                    raise EOFError
+                while lines.read(_CHUNK):
+                    pass
+        except FileNotFoundError:
+            raise ChainUnreadable(f"the assembly chain {path} is missing; see [genes] chain") from None
+        except (OSError, EOFError, zlib.error):
+            raise ChainUnreadable(f"{path} is no chain file (.chain.gz), or is damaged; see [genes] chain") from None
+
+    @cached_property
+    def _chain(self) -> Any:
         from liftover import ChainFile  # noqa: PLC0415 - slow to import, and not needed where nothing is lifted
 
-        if not path.is_file():
-            raise ChainUnreadable(f"the assembly chain {path} is missing; see [genes] chain")
-        try:
-            self._chain = ChainFile(str(path), "GRCh37", "GRCh38")
-        except (OSError, EOFError, ValueError, RuntimeError, IndexError, zlib.error) as error:
-            raise ChainUnreadable(f"{path} is no chain file ({type(error).__name__}); see [genes] chain") from None
+        return ChainFile(str(self._path), "GRCh37", "GRCh38")
 
     def position(self, chromosome: str, start: int) -> tuple[str, int, bool] | None:
         """Return where a position of GRCh37 lies on GRCh38, as in Lift."""
@@ -79,22 +91,27 @@ def variant_key(locus: Locus, lift: Lift) -> VariantKey:
         assembly=assembly,
         chromosome=_MITOCHONDRION.get(locus.chromosome, locus.chromosome),
         end=_end(locus),
-        reference=_bases(locus.reference),
+        reference="" if _symbolic(locus.alternate) else _bases(locus.reference),
         alternate=_bases(locus.alternate),
     )
     return _trimmed(_lifted(plain, lift) if assembly == "GRCh37" else plain)
 
 
 def _end(locus: Locus) -> int:
-    """The bases say where a variant ends; `end` alone is believed only without them."""
+    """The bases say where a variant ends; `end` is believed only without them, or for an allele such as <DEL>."""
     reference, alternate = _bases(locus.reference), _bases(locus.alternate)
-    if reference or (alternate and not alternate.startswith("<")):
+    if not _symbolic(alternate) and (reference or alternate):
         return locus.start + len(reference)
     return locus.start + 1 if locus.end is None else locus.end
 
 
 def _bases(text: str) -> str:
-    return "" if text in {"-", "."} else text if text.startswith("<") else text.upper()
+    return "" if text in {"-", "."} else text.upper()
+
+
+def _symbolic(alternate: str) -> bool:
+    """Tell whether an allele is a kind, such as <DEL>: start, end and kind are then all there is to compare."""
+    return alternate.startswith("<")
 
 
 def _lifted(locus: Locus, lift: Lift) -> Locus:
@@ -120,14 +137,14 @@ def _lifted(locus: Locus, lift: Lift) -> Locus:
 
 
 def _turned(bases: str) -> str:
-    return bases if bases.startswith("<") else bases.translate(_COMPLEMENT)[::-1]
+    return bases if _symbolic(bases) else bases.translate(_COMPLEMENT)[::-1]
 
 
 def _trimmed(locus: Locus) -> VariantKey:
     """Take off the bases that reference and alternate share, from the right, then from the left (VCF padding)."""
     start, reference, alternate = locus.start, locus.reference, locus.alternate
     end = locus.end if locus.end is not None else start + 1
-    if reference and alternate and not alternate.startswith("<") and reference != alternate:
+    if reference and alternate and reference != alternate:
         while reference and alternate and reference[-1] == alternate[-1]:
             reference, alternate, end = reference[:-1], alternate[:-1], end - 1
         while reference and alternate and reference[0] == alternate[0]:

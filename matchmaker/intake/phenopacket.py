@@ -24,6 +24,11 @@ _ASSEMBLIES = {"hg18": "NCBI36", "ncbi36": "NCBI36", "hg19": "GRCh37", "b37": "G
 _SEXES = {Sex.Value("FEMALE"): "FEMALE", Sex.Value("MALE"): "MALE", Sex.Value("OTHER_SEX"): "OTHER"}
 _ZYGOSITY = {"GENO:0000135": 1, "GENO:0000134": 1, "GENO:0000136": 2, "GENO:0000402": 1}
 _DISORDERS = {"OMIM": "MIM", "MIM": "MIM", "ORPHA": "Orphanet", "ORPHANET": "Orphanet"}
+_PATIENT_ONLY = {"contact", "features", "genomicFeatures"}
+_PHENOPACKET_ONLY = {
+    *("phenotypicFeatures", "phenotypic_features", "metaData", "meta_data"),
+    *("interpretations", "subject", "diseases"),
+}
 _CHROMOSOMES = {*map(str, range(1, 23)), "X", "Y", "MT"}
 
 
@@ -43,15 +48,9 @@ class _Draft:
 
 def is_phenopacket(record: Mapping[str, Json]) -> bool:
     """Tell whether a JSON object looks like a phenopacket rather than the exchange's patient."""
-    marks = {
-        "phenotypicFeatures",
-        "phenotypic_features",
-        "metaData",
-        "meta_data",
-        "interpretations",
-        "subject",
-    }
-    return not marks.isdisjoint(record)
+    if not _PATIENT_ONLY.isdisjoint(record):
+        return False  # the exchange's patient, whatever unknown fields it brings
+    return not _PHENOPACKET_ONLY.isdisjoint(record)
 
 
 def read_phenopacket(
@@ -132,6 +131,9 @@ def _features(packet: Phenopacket, draft: _Draft) -> None:
             "observed": "no" if feature.excluded else "yes",
             "ageOfOnset": onset if onset.startswith("HP:") else None,
         }
+        draft.origins[f"features[{len(draft.values.get('features', []))}].ageOfOnset"] = (
+            f"phenotypicFeatures[{position}].onset.ontologyClass.id"
+        )
         draft.add("features", value, origin)
 
 
@@ -145,8 +147,8 @@ def _diseases(packet: Phenopacket, draft: _Draft) -> None:
     seen: set[str] = set()
     for origin, term in found:
         prefix, _, number = term.id.partition(":")
-        if prefix.upper() not in _DISORDERS:
-            draft.notes.append(f"{origin}.id: {printable(term.id)} is neither OMIM nor Orphanet; left out")
+        if prefix.upper() not in _DISORDERS or re.fullmatch(r"PS\d+", number):
+            draft.notes.append(f"{origin}.id: {printable(term.id)} is no OMIM or Orphanet disorder; left out")
         elif term.id not in seen:
             seen.add(term.id)
             value = {"id": f"{_DISORDERS[prefix.upper()]}:{number}", "label": term.label or None}
@@ -168,6 +170,11 @@ def _genomic_feature(genomic: GenomicInterpretation, genes: GeneTable, draft: _D
     if not (named.value_id or named.symbol):
         draft.notes.append(f"{origin}: names no gene; left out")
         return
+    draft.origins[f"genomicFeatures[{len(draft.values.get('genomicFeatures', []))}].gene.id"] = (
+        f"{origin}.gene.valueId"
+        if genomic.HasField("gene")
+        else f"{origin}.variantInterpretation.variationDescriptor.geneContext.valueId"
+    )
     value = {
         "gene": {"id": _gene_id(named.value_id, named.symbol, genes)},
         "zygosity": _ZYGOSITY.get(descriptor.allelic_state.id),
@@ -182,7 +189,7 @@ def _gene_id(value_id: str, symbol: str, genes: GeneTable) -> str:
     """The id goes before the symbol, which may be an alias; what nobody knows is kept as given."""
     for given in (value_id, symbol):
         if given and (gene := genes.resolve(given).gene):
-            return gene.preferred_id
+            return genes.preferred_id(gene)
     return symbol or value_id
 
 
@@ -196,8 +203,8 @@ def _variant(record: VcfRecord, draft: _Draft, origin: str) -> dict[str, Any] | 
     chromosome = re.sub(r"(?i)^chr", "", record.chrom)
     chromosome = "MT" if chromosome == "M" else chromosome
     known = re.fullmatch(r"(NCBI36|GRCh37|GRCh38)(\.p\d{1,2})?", assembly)
-    if not known or chromosome not in _CHROMOSOMES:
-        place = f"{printable(record.genome_assembly)} {printable(record.chrom)}"
+    if not known or chromosome not in _CHROMOSOMES or re.search(r"[\[\],]", record.alt):
+        place = f"{printable(record.genome_assembly)} {printable(record.chrom)}, allele {printable(record.alt)},"
         draft.notes.append(f"{origin}: a variant on {place} is not comparable; left out, the gene kept")
         return None
     made = f"genomicFeatures[{len(draft.values.get('genomicFeatures', []))}].variant"

@@ -45,6 +45,10 @@ def explain(query: Profile, case: Profile, ontology: Ontology, weights: Informat
         Related(*pair, _take(left, ontology.ancestors(pair[0]) & ontology.ancestors(pair[1])))
         for pair in _pairs(query, case, ontology, weights)
     ]
+    while left:  # ancestors of other pairs than the nearest: the most telling first, each with a pair below it
+        through = max(left, key=lambda term: (weights.content[term], term))
+        pair = (_below(through, query, ontology), _below(through, case, ontology))
+        related.append(Related(*pair, through, _take(left, ontology.ancestors(through))))
     return Reasons(
         tuple(sorted(shared, key=lambda reason: (-reason.weight, reason.term))),
         tuple(sorted((r for r in related if r.weight), key=lambda r: (-r.weight, r.query, r.case))),
@@ -73,6 +77,11 @@ def _nearest(term: int, others: frozenset[int], ontology: Ontology, weights: Inf
             if candidate[0] and (best is None or candidate > best):
                 best = candidate
     return (-best[1], best[2]) if best else None
+
+
+def _below(ancestor: int, profile: Profile, ontology: Ontology) -> int:
+    """Return the first of a profile's terms that imply `ancestor`."""
+    return min(term for term in profile.observed if ancestor in ontology.ancestors(term))
 
 
 def _take(left: dict[int, int], terms: frozenset[int]) -> int:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from matchmaker.matching.profile import CandidateGene, Profile
 
-SAME_VARIANT = 0.95
+SAME_VARIANT = 0.96
 SAME_GENE = 0.5
 
 
@@ -29,7 +29,7 @@ def shared_genes(query: Profile, case: Profile) -> Iterator[SharedGene]:
 
 
 def genotype(query: Profile, case: Profile) -> float:
-    """Return the evidence in [0, 1]: 0.95 for a shared variant, 0.5 for a shared gene, 0 for none."""
+    """Return the evidence in [0, 1]: 0.96 for a shared variant, 0.5 for a shared gene, 0 for none."""
     evidence = 0.0
     for shared in shared_genes(query, case):
         evidence = max(evidence, SAME_VARIANT if shared.same_variant else SAME_GENE)

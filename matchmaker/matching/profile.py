@@ -67,7 +67,7 @@ class Knowledge:
         """Return the profile of a patient. A negated term never counts as present."""
         negated = {self.ontology.number(f.id) for f in patient.features if f.observed == "no"}
         stated = [f.id for f in patient.features if f.observed == "yes"]
-        known = {number for number in map(self.ontology.number, stated) if number is not None} - negated
+        known = {number for number in map(self.ontology.number, stated) if number is not None}
         genes, doubts = self._genes(patient.genomic_features)
         unknown = sorted({term for term in stated if term not in self.ontology})
         notes = [f"{term} is no term of HPO {self.ontology.version}; left out of the score" for term in unknown]
@@ -77,13 +77,18 @@ class Knowledge:
             sum(feature.variant is not None for feature in patient.genomic_features),
         )
         disorders = frozenset(disorder.id for disorder in patient.disorders)
-        profile = self.profile_of_terms(known)
+        profile = self.profile_of_terms(known, (number for number in negated if number is not None))
         return replace(profile, genes=genes, disorders=disorders, notes=(*notes, *doubts), mentions=mentions)
 
-    def profile_of_terms(self, numbers: Iterable[int]) -> Profile:
-        """Return the profile of observed term numbers; those outside phenotypic abnormality are left out."""
-        observed = frozenset(numbers) & self.ontology.abnormalities
-        closure = self.ontology.closure(observed) & self.ontology.abnormalities
+    def profile_of_terms(self, numbers: Iterable[int], negated: Iterable[int] = ()) -> Profile:
+        """Return the profile of observed term numbers; those outside phenotypic abnormality are left out.
+
+        A negated term is left out even where another one implies it: a record that contradicts itself is believed
+        in what it denies.
+        """
+        denied = frozenset(negated)
+        observed = frozenset(numbers) & self.ontology.abnormalities - denied
+        closure = self.ontology.closure(observed) & self.ontology.abnormalities - denied
         link, content = self.information.link, self.information.content
         total = sum(link[t] for t in closure) + 2 * sum(content[t] for t in observed)
         return Profile(observed, closure, total)
@@ -97,19 +102,19 @@ class Knowledge:
             resolved[resolution.key] = resolution
             given.setdefault(resolution.key, feature.gene.id)
             found = variants.setdefault(resolution.key, set())
-            if feature.variant:
-                found.add(variant_key(_locus(feature.variant), self.lift))
+            if locus := _locus(feature.variant):
+                found.add(variant_key(locus, self.lift))
         candidates = {
-            key: _candidate(resolution, given[key], frozenset(variants[key])) for key, resolution in resolved.items()
+            key: self._candidate(resolution, given[key], frozenset(variants[key]))
+            for key, resolution in resolved.items()
         }
         return candidates, [_doubt(given[key], r) for key, r in resolved.items() if r.ambiguous]
 
-
-def _candidate(resolution: Resolution, given: str, variants: frozenset[VariantKey]) -> CandidateGene:
-    gene = resolution.gene
-    if gene is None:
-        return CandidateGene(resolution.key, given, None, variants)
-    return CandidateGene(resolution.key, gene.preferred_id, gene.symbol, variants)
+    def _candidate(self, resolution: Resolution, given: str, variants: frozenset[VariantKey]) -> CandidateGene:
+        gene = resolution.gene
+        if gene is None:
+            return CandidateGene(resolution.key, given, None, variants)
+        return CandidateGene(resolution.key, self.genes.preferred_id(gene), gene.symbol, variants)
 
 
 def _doubt(given: str, resolution: Resolution) -> str:
@@ -117,7 +122,9 @@ def _doubt(given: str, resolution: Resolution) -> str:
     return f"{given} is an alias of several genes ({meanings}); it is compared as written"
 
 
-def _locus(variant: mme.Variant) -> Locus:
+def _locus(variant: mme.Variant | None) -> Locus | None:
+    if variant is None or variant.start is None:
+        return None
     return Locus(
         assembly=variant.assembly,
         chromosome=variant.reference_name,

@@ -12,7 +12,7 @@ SUPPORTED = ("1.0", "1.1")
 LATEST = SUPPORTED[-1]
 _MAJOR = 1
 _NEWEST_MINOR = 1
-_VENDOR = re.compile(r"application/vnd\.ga4gh\.matchmaker(?:\.v(\d{1,4})\.(\d{1,4}))?\+json", re.IGNORECASE)
+_VENDOR = re.compile(r"application/vnd\.ga4gh\.matchmaker(?:\.v(\d{1,9})\.(\d{1,9}))?\+json", re.IGNORECASE)
 _JSON = "application/json"
 
 
@@ -39,6 +39,8 @@ def negotiate(content_type: str | None, accept: str | None) -> str:
     Errors: UnsupportedMedia (415), NotAcceptable (406); 415 is checked first.
     """
     content = require_json(content_type)
+    if content.version and content.version[0] != _MAJOR:
+        raise NotAcceptable(SUPPORTED)
     return _agree(_wanted(accept) or ([content] if content.vendor else []))
 
 

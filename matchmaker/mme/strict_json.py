@@ -115,7 +115,7 @@ def _flawed_object(value: dict[str, Json], path: str, depth_left: int) -> Iterat
             yield InvalidRequest(
                 Problem(join(path, printable(key)), "the key holds a lone surrogate, which is no text")
             )
-        yield from _flaws(item, join(path, key), depth_left - 1)
+        yield from _flaws(item, join(path, printable(key)), depth_left - 1)
 
 
 def _flawed_text(value: str, path: str) -> Iterator[InvalidRequest]:

@@ -30,6 +30,8 @@ def _problem(detail: ErrorDetails, path: str) -> Problem:
 def _message(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return "is missing"
+    if detail["type"] == "model_type":
+        return f"expected an object; got {_shown(detail['input'])}"
     text = (detail["msg"][:1].lower() + detail["msg"][1:]).replace("tuple", "list").replace(" after validation", "")
     return f"{text}; got {_shown(detail['input'])}"
 

@@ -14,11 +14,16 @@ def may_learn(asker: Client, audience: Audience, own_country: str | None, *, tes
     """
     if audience.test and not test_query:
         return False
-    if asker.role is Role.DEPOSITOR and asker.name == audience.owner:
+    if owns(asker, audience.owner):
         return True
     if audience.sharing is Sharing.ALL:
         return True
     return audience.sharing is Sharing.COUNTRY and _compatriot(asker, own_country)
+
+
+def owns(asker: Client, owner: str) -> bool:
+    """Tell whether `asker` is the owner of that name: a depositor, not a node that came to bear the same name."""
+    return asker.role is Role.DEPOSITOR and asker.name == owner
 
 
 def _compatriot(asker: Client, own_country: str | None) -> bool:
@@ -37,13 +42,16 @@ def may_ask(case: Case, peer: Peer, own_country: str | None) -> bool:
 def outward(case: Case, genes: GeneTable) -> Patient:
     """Return what others may see of a case.
 
-    Its public id instead of the owner's; no label, which often is a local name; genes by Ensembl id, the symbol
-    beside it. Errors: ValueError when the case was withdrawn.
+    Its public id instead of the owner's; no label, which often is a local name; one e-mail address, as 1.1 has it;
+    genes by Ensembl id, the symbol beside it. Errors: ValueError when the case was withdrawn.
     """
     if case.patient is None:
         raise ValueError("nothing of a withdrawn case may be shown")
     features = tuple(_outward_gene(feature, genes) for feature in case.patient.genomic_features)
-    return case.patient.model_copy(update={"id": case.public_id, "label": None, "genomic_features": features})
+    contact = case.patient.contact
+    contact = contact.model_copy(update={"email": contact.email[:1] if contact.email else None})
+    changes = {"id": case.public_id, "label": None, "contact": contact, "genomic_features": features}
+    return case.patient.model_copy(update=changes)
 
 
 def _outward_gene(feature: GenomicFeature, genes: GeneTable) -> GenomicFeature:
@@ -51,5 +59,5 @@ def _outward_gene(feature: GenomicFeature, genes: GeneTable) -> GenomicFeature:
     if known is None:
         return feature
     given = feature.gene.id.split(".", 1)[0].upper()
-    shown = given if given in known.ensembl else known.preferred_id
+    shown = given if given in known.ensembl else genes.preferred_id(known)
     return feature.model_copy(update={"gene": Gene(id=shown, name=known.symbol)})

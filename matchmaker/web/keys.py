@@ -5,7 +5,7 @@ from aiohttp import web
 from matchmaker.exchange.service import Exchange
 
 EXCHANGE = web.AppKey("exchange", Exchange)
-VERSION = "mme version"  # on a request: the version in which it is answered
+VERSION = web.RequestKey("version", str)  # the version in which a request is answered
 MME_PATHS = {"/match", "/heartbeat", "/metrics"}
 
 

@@ -25,7 +25,7 @@ async def serve(exchange: Exchange, ready: Callable[[str], None]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    runner = web.AppRunner(create_app(exchange), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+    runner = make_runner(exchange, _SHUTDOWN_SECONDS)
     await runner.setup()
     try:
         server = exchange.config.server
@@ -34,6 +34,11 @@ async def serve(exchange: Exchange, ready: Callable[[str], None]) -> None:
         await stop.wait()
     finally:
         await runner.cleanup()
+
+
+def make_runner(exchange: Exchange, shutdown_seconds: float) -> web.AppRunner:
+    """Return what runs a node's HTTP side. aiohttp's own access log is off: it would write the ids in paths."""
+    return web.AppRunner(create_app(exchange), access_log=None, shutdown_timeout=shutdown_seconds)
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:

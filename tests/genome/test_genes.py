@@ -16,7 +16,7 @@ from matchmaker.matching.profile import Knowledge
 def test_every_identifier_is_the_same_gene(real_knowledge: Knowledge, identifier: str) -> None:
     found = real_knowledge.genes.resolve(identifier)
     assert found.gene
-    assert (found.gene.symbol, found.gene.preferred_id) == ("BCKDK", "ENSG00000103507")
+    assert (found.gene.symbol, real_knowledge.genes.preferred_id(found.gene)) == ("BCKDK", "ENSG00000103507")
 
 
 def test_an_alias_of_two_genes_stays_ambiguous_and_says_so(tiny: Knowledge) -> None:
@@ -47,6 +47,21 @@ def test_an_ensembl_id_shared_with_a_noncoding_gene_is_the_coding_one(real_knowl
     found = real_knowledge.genes.resolve("ENSG00000151067")
     assert found.gene
     assert found.gene.symbol == "CACNA1C"
+
+
+def test_the_preferred_id_of_every_gene_means_that_gene(real_knowledge: Knowledge) -> None:
+    genes = real_knowledge.genes
+    for symbol in ("CBS", "C4A", "CYP2D6", "SMN2", "U2AF1", "ICOSLG", "BCKDK", "OPN3", "RFLNA"):
+        gene = genes.resolve(symbol).gene
+        assert gene
+        assert genes.resolve(genes.preferred_id(gene)).gene == gene
+
+
+def test_an_id_shared_with_a_placeholder_or_a_readthrough_is_the_genes(real_knowledge: Knowledge) -> None:
+    for identifier, symbol in (("ENSG00000160200", "CBS"), ("HGNC:1550", "CBS"), ("ENSG00000178882", "RFLNA")):
+        found = real_knowledge.genes.resolve(identifier)
+        assert found.gene
+        assert found.gene.symbol == symbol
 
 
 @pytest.mark.parametrize("content", [b"", b"a\tb\n", b"\x1f\x8brubbish", b"hgnc_id\tsymbol\n1\t2\n"])

@@ -113,7 +113,15 @@ def test_a_cited_publication_is_the_contact_unless_one_is_given(real_knowledge: 
     assert patient(real_knowledge, tmp_path, cited, given)["contact"]["name"] == "Dr Byrne"
 
 
-DESCRIPTOR = ("interpretations", 0, "diagnosis", "genomicInterpretations", 0, "variantInterpretation", "variationDescriptor")
+DESCRIPTOR = (
+    "interpretations",
+    0,
+    "diagnosis",
+    "genomicInterpretations",
+    0,
+    "variantInterpretation",
+    "variationDescriptor",
+)
 
 
 @pytest.mark.parametrize(

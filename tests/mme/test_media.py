@@ -52,8 +52,18 @@ def test_another_major_or_no_version_is_not_acceptable(content_type: str, accept
     assert raised.value.fields() == {"supportedVersions": ["1.0", "1.1"]}
 
 
-@pytest.mark.parametrize("content_type", [None, "", "text/plain", "application/xml", "application/json, text/plain",
-                                          "application/json; charset=utf-16", "application/vnd.ga4gh.matchmaker.v1+json"])
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        None,
+        "",
+        "text/plain",
+        "application/xml",
+        "application/json, text/plain",
+        "application/json; charset=utf-16",
+        "application/vnd.ga4gh.matchmaker.v1+json",
+    ],
+)
 def test_what_is_no_json_is_unsupported_before_it_is_unacceptable(content_type: str | None) -> None:
     with pytest.raises(UnsupportedMedia):
         negotiate(content_type, "application/vnd.ga4gh.matchmaker.v9.0+json")

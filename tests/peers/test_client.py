@@ -1,5 +1,6 @@
 """One question to one peer: whatever it does, the outcome is a value with the right status."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -127,8 +128,10 @@ async def test_a_peer_that_is_not_there_is_unreachable(client: PeerClient, peer:
 
 
 async def test_a_peer_that_speaks_no_tls_is_unreachable(client: PeerClient, peer: Peer) -> None:
-    async with fake_peer(hangs_up) as fake:
-        outcome = await client.ask(replace(peer, url=fake.url.replace("http:", "https:")), PATIENT)
+    server = await asyncio.start_server(lambda _reader, writer: writer.write(b"220 mail\r\n"), "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        outcome = await client.ask(replace(peer, url=f"https://127.0.0.1:{port}"), PATIENT)
     assert isinstance(outcome, PeerFailure)
     assert outcome.status is Status.UNREACHABLE
 
@@ -161,7 +164,7 @@ def all_subclasses(kind: type[Exception]) -> set[type[Exception]]:
     return {kind}.union(*(all_subclasses(below) for below in kind.__subclasses__()))
 
 
-@pytest.mark.parametrize("kind", sorted(all_subclasses(aiohttp.ClientError), key=lambda kind: kind.__name__))
+@pytest.mark.parametrize("kind", sorted(all_subclasses(aiohttp.ClientError), key=str))
 def test_every_error_of_the_http_client_has_a_meaning(kind: type[Exception]) -> None:
     failure = translated(kind.__new__(kind))
     assert failure.status in {Status.TIMEOUT, Status.UNREACHABLE, Status.INVALID}

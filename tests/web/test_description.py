@@ -1,0 +1,48 @@
+"""A node describes itself as GA4GH and OpenAPI have it."""
+
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from matchmaker.web.app import create_app
+from matchmaker.web.description import describe_api
+from tests.conftest import RunningNode
+
+
+async def test_service_info_has_every_mandatory_field(node: RunningNode) -> None:
+    async with node.session.get(f"{node.url}/service-info") as response:
+        assert response.status == 200
+        info = await response.json()
+    assert {"id", "name", "type", "organization", "version"} <= info.keys()
+    assert info["type"] == {"group": "org.ga4gh", "artifact": "matchmaker-exchange", "version": "1.1"}
+    assert {"name", "url"} <= info["organization"].keys()
+
+
+async def test_the_openapi_document_is_valid_3_1_and_names_every_route(node: RunningNode) -> None:
+    async with node.session.get(f"{node.url}/openapi.json") as response:
+        document = await response.json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["openapi"].startswith("3.1")
+    routes = {
+        (resource.canonical, route.method.lower())
+        for resource in create_app(node.exchange).router.resources()
+        for route in resource
+        if route.method != "HEAD"
+    }
+    described = {
+        (path, method) for path, item in document["paths"].items() for method in item if method != "parameters"
+    }
+    assert described == routes
+
+
+def test_the_document_comes_from_the_models_that_validate() -> None:
+    schemas = describe_api()["components"]["schemas"]  # type: ignore[index]  # a plain JSON object
+    assert schemas["Patient"]["required"] == ["id", "contact"]
+    assert schemas["Feature"]["properties"]["observed"]["enum"] == ["yes", "no"]
+    assert schemas["Patient"]["properties"]["features"]["maxItems"] == 1000
+
+
+async def test_an_unknown_path_says_where_to_look(node: RunningNode) -> None:
+    async with node.session.get(f"{node.url}/nothing") as response:
+        assert (response.status, (await response.json())["message"]) == (
+            404,
+            "there is nothing here; see /openapi.json",
+        )
