@@ -16,6 +16,7 @@ from matchmaker.exchange.messages import SearchAnswer
 from matchmaker.mme.media import media_type
 
 _ROWS = 8
+_INTERRUPTED = 130  # as a shell has it: 128 and SIGINT
 
 
 def demo(
@@ -25,14 +26,21 @@ def demo(
 ) -> None:
     """Start two nodes, Ireland and Spain, and find Martin's match across the border."""
     console = Console(highlight=False, soft_wrap=False)
+    told: list[Told] = []
+
+    def show(story: Told) -> None:
+        told.append(story)
+        _show(console, story)
+
     try:
-        found = asyncio.run(tell(lambda text: console.print(Text(text)), lambda told: _show(console, told), once=once))
+        asyncio.run(tell(lambda text: console.print(Text(text)), show, once=once))
     except DemoFailed as error:
         typer.echo(f"matchmaker: {error}", err=True)
         raise typer.Exit(1) from None
-    except KeyboardInterrupt:
-        return
-    if not found:
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        if not told:
+            raise typer.Exit(_INTERRUPTED) from None
+    if not told[0].spanish_case_first:
         typer.echo("matchmaker: the Spanish case did not come first", err=True)
         raise typer.Exit(1)
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from matchmaker.cli.options import ConfigFile, DataDir, configured
+from matchmaker.cli.store_access import check_name
 from matchmaker.exchange.assembly import REAL_WORLD, open_store
 from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.exchange.loading import Loaded, Telling, load_files, record_files
@@ -34,6 +35,7 @@ def load(
     data_dir: DataDir = None,
 ) -> None:
     """Load cases. Good records are kept, bad ones reported; the exit status is 1 if any was bad."""
+    check_name(owner)
     settled = configured(config, data_dir)
     contact = _contact(contact_name, contact_href)
     loaded = asyncio.run(_load(settled, paths, owner, share, contact))

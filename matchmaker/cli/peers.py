@@ -38,12 +38,15 @@ def add(
     """Add a peer. Its token stays in the file and is read when the peer is asked."""
     check_name(name)
     check_country(country)
+    settled = configured(config, data_dir)
+    if name == settled.node.name:
+        raise ConfigInvalid(f"NAME: {name} is this node itself; see node.name")
     _check_url(url, allow_http=allow_http)
     if api_version not in SUPPORTED:
         raise ConfigInvalid(f"--api-version: expected {' or '.join(SUPPORTED)}")
     read_token(token_file)
     peer = Peer(name, url.rstrip("/"), country, str(token_file.resolve()), api_version)
-    asyncio.run(with_store(configured(config, data_dir), lambda store: store.add_peer(peer)))
+    asyncio.run(with_store(settled, lambda store: store.add_peer(peer)))
     typer.echo(f"{name} is a peer now; try: matchmaker peer test {name}")
 
 
@@ -92,6 +95,10 @@ def _check_url(url: str, *, allow_http: bool) -> None:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConfigInvalid("--url: expected https://host/path, without a query")
+    if not url.isprintable() or " " in url:
+        raise ConfigInvalid("--url: holds white space or a control character")
+    if parts.path.rstrip("/").endswith("/match"):
+        raise ConfigInvalid("--url: give what stands before /match")
     if parts.username or parts.password:
         raise ConfigInvalid("--url: holds a name or password; the token goes into --token-file")
     if parts.scheme == "http" and not allow_http and not _loopback(parts.hostname):

@@ -109,8 +109,10 @@ def _free_ports(count: int) -> list[int]:
 @contextlib.asynccontextmanager
 async def running(nodes: tuple[DemoNode, ...], cache: Path) -> AsyncIterator[None]:
     """Run every node as a process of its own until the block ends. Errors: DemoFailed."""
-    processes = [await _start(node, cache) for node in nodes]
+    processes: list[asyncio.subprocess.Process] = []
     try:
+        for node in nodes:
+            processes.append(await _start(node, cache))  # noqa: PERF401 - those begun are ended, whatever happens
         async with aiohttp.ClientSession() as session:
             await asyncio.gather(*(_wait(session, n, p) for n, p in zip(nodes, processes, strict=True)))
         yield

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import tempfile
 import time
 from collections.abc import Callable
@@ -39,11 +40,14 @@ class Told:
         return any(gene.symbol == GENE for gene in best.explanation.shared_genes)
 
 
-async def tell(say: Callable[[str], None], show: Callable[[Told], None], *, once: bool) -> bool:
+async def tell(say: Callable[[str], None], show: Callable[[Told], None], *, once: bool) -> None:
     """Tell the story, `say`ing each step and `show`ing what came of it; unless `once`, stay up until cancelled.
 
-    Returns whether the Spanish case came first. Errors: DemoFailed.
+    Whatever ends it, by Ctrl-C or by SIGTERM, ends both nodes first. Errors: DemoFailed.
     """
+    if task := asyncio.current_task():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     with tempfile.TemporaryDirectory(prefix="matchmaker-demo-") as folder:
         directory = Path(folder)
         say("Two nodes are filled with published cases …")
@@ -56,7 +60,6 @@ async def tell(say: Callable[[str], None], show: Callable[[Told], None], *, once
             if not once:
                 say("\nBoth nodes stay up until Ctrl-C.")
                 await asyncio.Event().wait()
-            return told.spanish_case_first
 
 
 async def _tell(ireland: DemoNode, spain: DemoNode, directory: Path, say: Callable[[str], None]) -> Told:

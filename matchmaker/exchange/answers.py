@@ -18,12 +18,13 @@ from matchmaker.mme.messages import (
     ShownTerm,
 )
 from matchmaker.mme.patient import Patient
-from matchmaker.policy.consent import outward
+from matchmaker.policy.consent import outward, owns
 from matchmaker.records.case import Case
+from matchmaker.records.party import Client
 
 
 def results(
-    profile: Profile, hits: Iterable[Hit], cases: Mapping[str, Case], asker: str, knowledge: Knowledge
+    profile: Profile, hits: Iterable[Hit], cases: Mapping[str, Case], asker: Client, knowledge: Knowledge
 ) -> tuple[MatchResult, ...]:
     """Return the results for hits whose case is still there, in their order. The asker's own cases keep its ids."""
     return tuple(
@@ -38,9 +39,9 @@ def results(
     )
 
 
-def _shown(case: Case, asker: str, knowledge: Knowledge) -> Patient:
+def _shown(case: Case, asker: Client, knowledge: Knowledge) -> Patient:
     patient = outward(case, knowledge.genes)
-    return patient.model_copy(update={"id": case.id}) if case.owner == asker else patient
+    return patient.model_copy(update={"id": case.id}) if owns(asker, case.owner) else patient
 
 
 def score_parts(score: Score, knowledge: Knowledge) -> ScoreParts:

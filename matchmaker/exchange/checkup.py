@@ -34,6 +34,9 @@ def check(config: Config, clients: list[Client], peers: list[Peer]) -> Checkup:
         versions = load_knowledge(config).versions
     except (OntologyUnreadable, FrequenciesUnreadable, GenesUnreadable, ChainUnreadable) as error:
         wrong.append(str(error))
+    wrong += [
+        f"peer {peer.name} bears this node's own name; remove it" for peer in peers if peer.name == config.node.name
+    ]
     wrong += [problem for peer in peers if (problem := _token_problem(peer))]
     advice = [*_node_advice(config), *_party_advice(clients, peers), *_version_advice(versions)]
     return Checkup(versions, tuple(wrong), tuple(advice))

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from matchmaker.mme.patient import Contact, Text, Url
 
@@ -31,6 +32,22 @@ class Section(BaseModel):
 
 
 Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1 alpha-2, such as IE")]
+
+
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("int_type", "input should be a valid integer")
+    return value
+
+
+def _no_blank(value: Any) -> Any:
+    if isinstance(value, str) and (not value.strip() or "\0" in value):
+        raise PydanticCustomError("path", "input should be a path, and not empty")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_bool)]
+DiskPath = Annotated[Path, BeforeValidator(_no_blank)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
 
 
@@ -57,38 +74,38 @@ class Server(Section):
     """Where the node listens, and what it reads."""
 
     host: str = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
-    max_body_bytes: Annotated[int, Field(ge=1_024, le=64 * 1024 * 1024)] = 256 * 1024
+    port: Annotated[Whole, Field(ge=0, le=65_535)] = 8080
+    max_body_bytes: Annotated[Whole, Field(ge=1_024, le=64 * 1024 * 1024)] = 256 * 1024
     body_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
 
 
 class Storage(Section):
     """Where records are kept."""
 
-    data_dir: Path = Path("matchmaker-data")
+    data_dir: DiskPath = Path("matchmaker-data")
 
 
 class OntologyFiles(Section):
     """HPO, its annotations, and where compiled forms are kept."""
 
-    hpo: Path = REFERENCE_DATA / "hp.obo.gz"
-    annotations: Path = REFERENCE_DATA / "phenotype.hpoa.gz"
-    frequencies: Path = REFERENCE_DATA / "case-term-frequencies.tsv.gz"
-    cache_dir: Path | None = None
+    hpo: DiskPath = REFERENCE_DATA / "hp.obo.gz"
+    annotations: DiskPath = REFERENCE_DATA / "phenotype.hpoa.gz"
+    frequencies: DiskPath = REFERENCE_DATA / "case-term-frequencies.tsv.gz"
+    cache_dir: DiskPath | None = None
 
 
 class GeneFiles(Section):
     """The genes, and the chain from GRCh37 to GRCh38."""
 
-    table: Path = REFERENCE_DATA / "genes.tsv.gz"
+    table: DiskPath = REFERENCE_DATA / "genes.tsv.gz"
     table_version: str = "2022-09"
-    chain: Path = REFERENCE_DATA / "GRCh37_to_GRCh38.chain.gz"
+    chain: DiskPath = REFERENCE_DATA / "GRCh37_to_GRCh38.chain.gz"
 
 
 class Answers(Section):
     """What an answer holds at most."""
 
-    max_results: Annotated[int, Field(ge=1, le=1_000)] = 20
+    max_results: Annotated[Whole, Field(ge=1, le=1_000)] = 20
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.05
 
 
@@ -96,14 +113,14 @@ class Peers(Section):
     """How other nodes are asked."""
 
     deadline_seconds: Annotated[float, Field(gt=0, le=300)] = 10.0
-    concurrency: Annotated[int, Field(ge=1, le=1_000)] = 32
-    max_answer_bytes: Annotated[int, Field(ge=1_024, le=1024**3)] = 2 * 1024 * 1024
+    concurrency: Annotated[Whole, Field(ge=1, le=1_000)] = 8
+    max_answer_bytes: Annotated[Whole, Field(ge=1_024, le=1024**3)] = 2 * 1024 * 1024
 
 
 class BudgetLimits(Section):
     """How much one asker may ask."""
 
-    queries_per_minute: Annotated[int, Field(ge=0)] = 600
+    queries_per_minute: Annotated[Whole, Field(ge=0)] = 600
 
 
 class Logging(Section):

@@ -57,11 +57,12 @@ class Following:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def search(
-        self, patient: Patient, owner: str, k: int, eligible: Callable[[Audience], bool], minimum: float
+        self, patient: Patient, owner: str | None, k: int, eligible: Callable[[Audience], bool], minimum: float
     ) -> tuple[Profile, list[Hit]]:
         """Return the patient's profile and its best matches; it never matches the case that it is itself.
 
-        `owner` is who asks: its own case of the patient's id, and a case of that public id, are the patient.
+        `owner` is who asks, if it keeps cases: its own case of the patient's id, and any case of that public id, are
+        the patient.
         """
 
         def allowed(group: Hashable) -> bool:
@@ -69,7 +70,7 @@ class Following:
 
         def work() -> tuple[Profile, list[Hit]]:
             profile = self._knowledge.profile(patient)
-            itself = frozenset({patient.id, self._public_ids.get((owner, patient.id), patient.id)})
+            itself = frozenset({patient.id, self._public_ids.get((owner or "", patient.id), patient.id)})
             return profile, self._index.search(profile, k, allowed, itself, minimum)
 
         return await self.run(work)

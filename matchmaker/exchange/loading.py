@@ -11,7 +11,7 @@ from matchmaker.intake.patients import Reading, Rejected, Taken
 from matchmaker.intake.records import RecordFile
 from matchmaker.mme.errors import Problem
 from matchmaker.records.case import Sharing
-from matchmaker.store.base import Draft, Outcome, Store
+from matchmaker.store.base import Deposit, Draft, Outcome, Store
 
 _BATCH = 500
 
@@ -22,7 +22,7 @@ class Loaded:
 
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     bad: int = 0
-    notes: int = 0
+    seen: set[str] = field(default_factory=set)
 
     @property
     def kept(self) -> int:
@@ -84,12 +84,18 @@ async def _keep(
             refused.append(Rejected(record.file, record.position, (problem,)))
             continue
         loaded.outcomes[deposit.outcome] += 1
-        for note in record.notes:
-            loaded.notes += 1
-            tell.note(f"{record.file}: {record.position}: {note}")
+        for note in (*record.notes, *_repeated(record, deposit, loaded)):
+            tell.note(": ".join(part for part in (str(record.file), record.position, note) if part))
     for rejected in refused:
         loaded.bad += 1
         tell.bad(rejected)
+
+
+def _repeated(record: Taken, deposit: Deposit, loaded: Loaded) -> tuple[str, ...]:
+    """Say so when one load holds the same id twice, with another content: the later one is kept."""
+    twice = record.patient.id in loaded.seen and deposit.outcome is Outcome.CHANGED
+    loaded.seen.add(record.patient.id)
+    return ("the id stands in this load before, with another content; this one is kept",) if twice else ()
 
 
 def record_files(paths: Iterable[Path]) -> list[RecordFile]:

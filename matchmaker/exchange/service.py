@@ -156,12 +156,16 @@ class Exchange:
 
         limits = self.config.answers
         profile, hits = await self._following.search(
-            patient, asker.name, limits.max_results, eligible, limits.min_score
+            patient,
+            asker.name if asker.role is Role.DEPOSITOR else None,
+            limits.max_results,
+            eligible,
+            limits.min_score,
         )
         cases = await self._store.cases_by_public_id([hit.key for hit in hits])
         cases = {key: case for key, case in cases.items() if eligible(case.audience)}
         genes = {key for hit in hits for key in profile.genes.keys() & hit.profile.genes.keys()}
-        found = await self._following.run(lambda: results(profile, hits, cases, asker.name, self._knowledge))
+        found = await self._following.run(lambda: results(profile, hits, cases, asker, self._knowledge))
         return found, tuple(sorted(genes))
 
     async def _search_here(

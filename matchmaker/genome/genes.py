@@ -89,7 +89,7 @@ class GeneTable:
         return Resolution(f"unresolved:{canonical}", None, genes)
 
     def preferred_id(self, gene: Gene) -> str:
-        """Return an id that means this gene and no other: Ensembl's, which other nodes understand best, if it can be."""
+        """Return an id that means this gene alone: Ensembl's, which other nodes understand best, if it can be."""
         if gene.key not in self._preferred:
             ids = (*gene.ensembl, gene.symbol, gene.key.removeprefix("NCBIGene:"))
             self._preferred[gene.key] = next(i for i in ids if self.resolve(i).key == gene.key)

@@ -3,17 +3,19 @@
 Knows the shape of files only, not what a record says.
 """
 
-import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from matchmaker.mme.errors import Problem, RequestError
 from matchmaker.mme.strict_json import Json, parse
 
 _MAX_DEPTH = 40  # phenopackets with pedigrees and files nest deeper than the exchange's own messages
+_CHUNK = 1 << 18
+_GZIP_FORMAT = zlib.MAX_WBITS | 16
 _GZIP = b"\x1f\x8b"
 _LINE_SUFFIXES = {".jsonl", ".ndjson"}
 
@@ -52,19 +54,62 @@ class RecordFile:
         try:
             with self.path.open("rb") as raw:
                 self._raw = raw
-                yield from _records(_plain(raw), by_line=_says_lines(self.path))
-        except (OSError, EOFError, zlib.error) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            yield Unreadable("", (Problem("", f"cannot be read: {reason}"),))
+                yield from self._read(raw)
+        except OSError as error:
+            yield Unreadable("", (Problem("", f"cannot be read: {error.strerror or error}"),))
+
+    def _read(self, raw: io.BufferedReader) -> Iterator[Record | Unreadable]:
+        if raw.peek(len(_GZIP))[: len(_GZIP)] != _GZIP:
+            yield from _records(raw, by_line=_says_lines(self.path))
+            return
+        packed = _Unpacked(raw)
+        yield from _records(io.BufferedReader(packed), by_line=_says_lines(self.path))
+        if packed.damage:
+            yield Unreadable(
+                "at its end", (Problem("", f"the gzip file is damaged ({packed.damage}); all before is read"),)
+            )
+
+
+class _Unpacked(io.RawIOBase):
+    """A gzip file's content, all of it that can be had: damage ends the content and is told afterwards."""
+
+    def __init__(self, raw: io.BufferedReader) -> None:
+        self._raw = raw
+        self._stream = zlib.decompressobj(_GZIP_FORMAT)
+        self._waiting = b""
+        self.damage = ""
+
+    def readable(self) -> bool:
+        """Return True."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer as far as one step goes; 0 at the end."""
+        while not self._waiting and not self.damage:
+            if not self._step(self._stream.unconsumed_tail or self._raw.read(_CHUNK)):
+                break
+        count = min(len(buffer), len(self._waiting))
+        buffer[:count], self._waiting = self._waiting[:count], self._waiting[count:]
+        return count
+
+    def _step(self, packed: bytes) -> bool:
+        if self._stream.eof:  # of one member; another may follow
+            packed = self._stream.unused_data + packed
+            if not packed:
+                return False
+            self._stream = zlib.decompressobj(_GZIP_FORMAT)
+        elif not packed:
+            self.damage = "broken off"
+            return False
+        try:
+            self._waiting = self._stream.decompress(packed, _CHUNK)
+        except zlib.error as error:
+            self.damage = str(error)
+        return True
 
 
 def _says_lines(path: Path) -> bool:
     return any(suffix in _LINE_SUFFIXES for suffix in path.suffixes[-2:])
-
-
-def _plain(raw: io.BufferedReader) -> io.BufferedReader:
-    packed = raw.peek(len(_GZIP))[: len(_GZIP)] == _GZIP
-    return io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
 
 
 def _records(file: io.BufferedReader, *, by_line: bool) -> Iterator[Record | Unreadable]:
@@ -91,15 +136,19 @@ def _lines(number: int, first: bytes, rest: io.BufferedReader) -> Iterator[Recor
     line = first
     while line:
         if line.strip():
-            yield _parsed(f"line {number}", line)
+            yield from _spread(_parsed(f"line {number}", line))
         number, line = number + 1, rest.readline()
 
 
 def _whole(content: bytes) -> Iterator[Record | Unreadable]:
-    parsed = _parsed("", content)
+    yield from _spread(_parsed("", content))
+
+
+def _spread(parsed: Record | Unreadable) -> Iterator[Record | Unreadable]:
+    """Yield the items of a list, or the record itself."""
     if isinstance(parsed, Record) and isinstance(parsed.value, list):
         for number, value in enumerate(parsed.value, 1):
-            yield Record(f"item {number}", value)
+            yield Record(", ".join(part for part in (parsed.position, f"item {number}") if part), value)
     else:
         yield parsed
 

@@ -63,6 +63,33 @@ def read(body: bytes | str, max_depth: int = MAX_DEPTH) -> Json:
         raise NotJson(Problem("", f"not JSON: {error.msg} at {place}")) from None
 
 
+def read_shallow(body: bytes, max_depth: int) -> Json:
+    """As `read`, but what nests deeper than `max_depth` is put by a flaw for `inspect` to find, in its place.
+
+    Errors: NotJson (400).
+    """
+    try:
+        return read(body, max_depth)
+    except InvalidRequest:
+        return read(_cut(_decode(body), max_depth), max_depth)
+
+
+def _cut(text: str, limit: int) -> str:
+    """Return the text with every container beyond the limit replaced by NaN."""
+    kept: list[str] = []
+    depth, start = 0, 0
+    for token in _STRUCTURE.finditer(text):
+        if token[0] in "[{":
+            depth += 1
+            if depth == limit + 1:
+                kept += [text[start : token.start()], "NaN"]
+        elif token[0] in "]}":
+            if depth == limit + 1:
+                start = token.end()
+            depth -= 1
+    return "".join([*kept, text[start:]])
+
+
 def inspect(value: Json, path: str, max_depth: int = MAX_DEPTH) -> None:
     """Raise NotJson or InvalidRequest for the first flaw within `value`, which stands at `path`."""
     for flaw in _flaws(value, path, max_depth):

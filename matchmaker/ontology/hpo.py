@@ -7,8 +7,10 @@ Knows terms only; never sees patients.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-import networkx as nx
+if TYPE_CHECKING:
+    import networkx as nx
 
 PHENOTYPIC_ABNORMALITY = "HP:0000118"
 
@@ -33,13 +35,40 @@ class Ontology:
         self.version = version
         self._terms = {term.id: term for term in terms}
         self._aliases = dict(aliases)
-        self.graph = nx.freeze(_graph(self._terms))
-        try:
-            self.ids: tuple[str, ...] = tuple(nx.lexicographical_topological_sort(self.graph.reverse(copy=False)))
-        except nx.NetworkXUnfeasible:
-            raise ValueError("the ontology's is_a relations make a circle") from None
+        self.ids: tuple[str, ...] = self._ordered()
         self._numbers = {term_id: number for number, term_id in enumerate(self.ids)}
         self._ancestors = self._closures()
+
+    @cached_property
+    def graph(self) -> "nx.DiGraph[str]":
+        """The terms' ids, each with an edge to its parents. Frozen."""
+        import networkx as nx  # noqa: PLC0415 - slow to import, and a compiled ontology is in order already
+
+        graph: nx.DiGraph[str] = nx.DiGraph()
+        graph.add_nodes_from(self._terms)
+        for term in self._terms.values():
+            for parent in term.parents:
+                if parent not in self._terms:
+                    raise ValueError(f"the parent {parent} of {term.id} is no live term")
+                graph.add_edge(term.id, parent)
+        return nx.freeze(graph)
+
+    def _ordered(self) -> tuple[str, ...]:
+        """Return the ids, parents before children: as given, if that is such an order."""
+        seen: set[str] = set()
+        for term in self._terms.values():
+            if not seen.issuperset(term.parents):
+                return self._sorted()
+            seen.add(term.id)
+        return tuple(self._terms)
+
+    def _sorted(self) -> tuple[str, ...]:
+        import networkx as nx  # noqa: PLC0415 - as above
+
+        try:
+            return tuple(nx.lexicographical_topological_sort(self.graph.reverse(copy=False)))
+        except nx.NetworkXUnfeasible:
+            raise ValueError("the ontology's is_a relations make a circle") from None
 
     def __len__(self) -> int:
         """Return the count of live terms."""
@@ -102,14 +131,3 @@ class Ontology:
             parents = [closures[self._numbers[parent]] for parent in self._terms[term_id].parents]
             closures.append(frozenset((number,)).union(*parents))
         return closures
-
-
-def _graph(terms: Mapping[str, Term]) -> "nx.DiGraph[str]":
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(terms)
-    for term in terms.values():
-        for parent in term.parents:
-            if parent not in terms:
-                raise ValueError(f"the parent {parent} of {term.id} is no live term")
-            graph.add_edge(term.id, parent)
-    return graph

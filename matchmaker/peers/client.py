@@ -17,7 +17,7 @@ from matchmaker.mme.errors import InvalidRequest, NotJson, RequestError
 from matchmaker.mme.media import media_type
 from matchmaker.mme.messages import HeartbeatBody, MatchResult
 from matchmaker.mme.patient import Patient
-from matchmaker.mme.strict_json import MAX_DEPTH, Json, inspect, printable, read
+from matchmaker.mme.strict_json import MAX_DEPTH, Json, inspect, printable, read, read_shallow
 from matchmaker.mme.validation import validate
 from matchmaker.peers.outcome import PeerAnswer, PeerFailure, Status
 from matchmaker.records.party import Peer
@@ -28,6 +28,7 @@ _SERVER_ERRORS = range(500, 600)
 _REDIRECTS = range(300, 400)
 _CHUNK = 64 * 1024
 _MAX_TOKEN = 254  # MME search-api: under 255 characters
+_MAX_RESULTS = 1_000  # results examined; more are dropped unread, as nobody reads them
 _MAX_TEXT = 100_000  # characters of a disclaimer; more is cut
 
 
@@ -48,7 +49,7 @@ class PeerClient:
         received = await self._request("POST", peer, "/match", body)
         if isinstance(received, PeerFailure):
             return received
-        return await asyncio.to_thread(_read_answer, received)  # up to 2 MiB of a stranger's JSON
+        return await asyncio.to_thread(_read_answer, received)  # a stranger's JSON: not in the event loop
 
     async def heartbeat(self, peer: Peer, deadline_seconds: float) -> HeartbeatBody | PeerFailure:
         """GET a peer's /heartbeat. Errors: none but cancellation."""
@@ -158,18 +159,21 @@ def _failed(response: aiohttp.ClientResponse) -> PeerFailure | None:
 
 def _read_answer(body: bytes) -> PeerAnswer | PeerFailure:
     try:
-        answer = read(body)
-    except (NotJson, InvalidRequest):
+        answer = read_shallow(body, MAX_DEPTH)
+    except NotJson:
         return PeerFailure(Status.INVALID, "the answer is not JSON")
     results = answer.get("results") if isinstance(answer, dict) else None
     if not isinstance(results, list):
         return PeerFailure(Status.INVALID, "the answer has no list of results")
-    valid = [kept for n, result in enumerate(results) if (kept := _result(result, f"results[{n}]"))]
+    examined = enumerate(results[:_MAX_RESULTS])
+    valid = [kept for n, result in examined if (kept := _result(result, f"results[{n}]"))]
     return PeerAnswer(tuple(valid), len(results) - len(valid), _text(answer, "disclaimer"), _text(answer, "terms"))
 
 
 def _result(value: Json, path: str) -> MatchResult | None:
     """Return a result that is valid by itself. A peer's own additions are kept only where they have our form."""
+    if not isinstance(value, dict):
+        return None
     try:
         inspect(value, path, MAX_DEPTH - 2)
     except RequestError:
@@ -182,8 +186,8 @@ def _result(value: Json, path: str) -> MatchResult | None:
     return None
 
 
-def _without(value: Json, keys: tuple[str, ...]) -> Json:
-    return {key: item for key, item in value.items() if key not in keys} if isinstance(value, Mapping) else value
+def _without(value: Mapping[str, Json], keys: tuple[str, ...]) -> dict[str, Json]:
+    return {key: item for key, item in value.items() if key not in keys}
 
 
 def _text(answer: Mapping[str, Any], key: str) -> str | None:

@@ -14,6 +14,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
 from matchmaker.mme.patient import Patient
 from matchmaker.records.case import Case, Sharing
 from matchmaker.records.ledger import LedgerLine, LedgerTotals
@@ -34,6 +36,7 @@ class SqliteStore:
     """A Store in one SQLite file. Open it with `open_sqlite`."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         try:
             self._connection = self._thread.submit(_connect, path).result()
@@ -42,7 +45,12 @@ class SqliteStore:
             raise
 
     async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
+        except sqlite3.IntegrityError:
+            raise
+        except sqlite3.DatabaseError as error:
+            raise _damaged(self._path, str(error)) from None
 
     async def close(self) -> None:
         """See Store."""
@@ -66,6 +74,11 @@ class SqliteStore:
         """See Store."""
 
         def work(connection: sqlite3.Connection) -> Case | None:
+            left = erase(connection)
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log of changes holds the patient, too
+            return left
+
+        def erase(connection: sqlite3.Connection) -> Case | None:
             with _transaction(connection):
                 row = connection.execute(
                     f"UPDATE cases SET patient = NULL, updated_at = ?, revision = ?"
@@ -206,13 +219,15 @@ def open_sqlite(directory: Path) -> SqliteStore:
     try:
         directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         return SqliteStore(path)
-    except OSError as error:
-        reason = error.strerror or str(error)
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise StoreUnusable(f"the data directory {directory} cannot be used: {reason}; choose another") from None
     except sqlite3.DatabaseError as error:
-        raise StoreUnusable(
-            f"{path} cannot be read ({error}); restore it from a backup, or choose another --data-dir"
-        ) from None
+        raise _damaged(path, str(error)) from None
+
+
+def _damaged(path: Path, reason: str) -> StoreUnusable:
+    return StoreUnusable(f"{path} cannot be read ({reason}); restore it from a backup, or choose another --data-dir")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -322,5 +337,8 @@ def _insert_named(connection: sqlite3.Connection, table: str, row: tuple[Any, ..
 
 def _case(row: tuple[Any, ...]) -> Case:
     owner, case_id, public_id, sharing, patient, created_at, updated_at, revision = row
-    kept = Patient.model_validate_json(patient) if patient is not None else None
+    try:
+        kept = Patient.model_validate_json(patient) if patient is not None else None
+    except ValidationError:
+        raise sqlite3.DatabaseError(f"case {public_id} is damaged") from None
     return Case(owner, case_id, public_id, Sharing(sharing), kept, created_at, updated_at, revision)

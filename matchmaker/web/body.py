@@ -6,16 +6,19 @@ from typing import Any
 
 from aiohttp import web
 
-from matchmaker.mme.errors import NotJson, Problem, TooLarge, TooSlow
+from matchmaker.mme.errors import NotJson, Problem, TooLarge, TooSlow, UnsupportedMedia
 from matchmaker.mme.patient import Value
 from matchmaker.web.keys import EXCHANGE
 
+_ENCODINGS = {"identity", "gzip", "deflate"}
 _CHUNK = 64 * 1024
 
 
 async def read_body(request: web.Request) -> bytes:
     """Return the body. Errors: TooLarge (413), TooSlow (408), NotJson (400) when it breaks off."""
     server = request.app[EXCHANGE].config.server
+    if request.headers.get("Content-Encoding", "identity").strip().lower() not in _ENCODINGS:
+        raise UnsupportedMedia(f"Content-Encoding must be one of {', '.join(sorted(_ENCODINGS))}")
     if (request.content_length or 0) > server.max_body_bytes:
         raise TooLarge(server.max_body_bytes)
     try:

@@ -1,5 +1,6 @@
 """Deposits and searches of a node's own users, with a depositor's token: /api/cases."""
 
+import re
 from typing import Final
 
 from aiohttp import web
@@ -81,8 +82,8 @@ def _asked(request: web.Request) -> tuple[Exchange, Client, str]:
 
 
 def _limit(text: str) -> int:
-    if text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= _MAX_PAGE:
-        return int(text[:9])
+    if re.fullmatch(r"[1-9][0-9]{0,3}", text) and int(text) <= _MAX_PAGE:
+        return int(text)
     raise InvalidRequest(Problem("limit", f"expected a whole number from 1 to {_MAX_PAGE}"))
 
 

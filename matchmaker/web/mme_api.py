@@ -18,7 +18,7 @@ from matchmaker.web.keys import EXCHANGE, VERSION
 
 async def match(request: web.Request) -> web.Response:
     """POST /match (MME search-api)."""
-    version = negotiate(request.headers.get("Content-Type"), request.headers.get("Accept"))
+    version = negotiate(request.headers.get("Content-Type"), _accept(request))
     request[VERSION] = version
     exchange = request.app[EXCHANGE]
     asker = authenticated(request, Role.NODE)
@@ -47,6 +47,11 @@ async def metrics(request: web.Request) -> web.Response:
 
 
 def _version_of_get(request: web.Request) -> str:
-    version = negotiate_answer(request.headers.get("Accept"))
+    version = negotiate_answer(_accept(request))
     request[VERSION] = version
     return version
+
+
+def _accept(request: web.Request) -> str:
+    """Return all Accept lines as one (RFC 9110, 5.3)."""
+    return ", ".join(request.headers.getall("Accept", []))

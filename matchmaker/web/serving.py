@@ -9,7 +9,9 @@ from aiohttp import web
 
 from matchmaker.exchange.service import Exchange
 from matchmaker.web.app import create_app
+from matchmaker.web.connection import SERVER_LOGGER, NodeRunner
 
+_MAX_HEADER = 64 * 1024  # bytes: an over-long token is read, so that it is refused as any other
 _SHUTDOWN_SECONDS = 15.0  # longer than a search with peers takes
 
 
@@ -37,8 +39,14 @@ async def serve(exchange: Exchange, ready: Callable[[str], None]) -> None:
 
 
 def make_runner(exchange: Exchange, shutdown_seconds: float) -> web.AppRunner:
-    """Return what runs a node's HTTP side. aiohttp's own access log is off: it would write the ids in paths."""
-    return web.AppRunner(create_app(exchange), access_log=None, shutdown_timeout=shutdown_seconds)
+    """Return what runs a node's HTTP side. aiohttp's own logs are off or cut: they would write ids and bodies."""
+    return NodeRunner(
+        create_app(exchange),
+        access_log=None,
+        logger=SERVER_LOGGER,
+        max_field_size=_MAX_HEADER,
+        shutdown_timeout=shutdown_seconds,
+    )
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:

@@ -186,7 +186,30 @@ def test_a_file_in_the_way_of_the_data_directory_is_named(tmp_path: Path) -> Non
 
 async def test_a_withdrawn_patient_leaves_nothing_in_the_files(tmp_path: Path) -> None:
     store = open_sqlite(tmp_path)
-    await store.deposit([draft(contact={"name": "Unmistakable Name", "href": "mailto:a@b.example"})], 1.0)
-    await store.withdraw("dublin", "p1", 2.0)
+    named = {"name": "Unmistakable Name", "href": "mailto:a@b.example"}
+    await store.deposit([draft(contact=named)], 1.0)
+    await store.deposit([draft(contact=named, sex="MALE")], 2.0)
+    assert any(b"Unmistakable" in path.read_bytes() for path in tmp_path.iterdir())
+    await store.withdraw("dublin", "p1", 3.0)
+    assert all(b"Unmistakable" not in path.read_bytes() for path in tmp_path.iterdir()), "while it is still open"
     await store.close()
-    assert all(b"Unmistakable" not in path.read_bytes() for path in tmp_path.iterdir())
+
+
+async def test_a_case_damaged_in_the_file_is_named_without_a_word_of_it(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    await store.deposit([draft()], 1.0)
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute('UPDATE cases SET patient = \'{"id": "Martin"}\'')
+    with pytest.raises(StoreUnusable, match="case public-dublin-p1 is damaged") as raised:
+        await store.case("dublin", "p1")
+    assert "Martin" not in str(raised.value)
+    await store.close()
+
+
+async def test_damage_met_later_is_named_with_what_to_do(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        connection.execute("DROP TABLE peers")
+    with pytest.raises(StoreUnusable, match="restore it from a backup"):
+        await store.peers()
+    await store.close()

@@ -44,10 +44,16 @@ async def test_good_records_are_kept_and_bad_ones_told(tmp_path: Path, tiny: Kno
     loaded, told, progress, ids = await load(tmp_path, tiny, lines)
     assert ids == ["a", "b"]
     assert (loaded.kept, loaded.bad) == (2, 2)
-    assert [line.split(": ")[1] for line in told] == ["line 2", "line 2", "line 3"]
+    assert [line.split(": ")[1] for text in told for line in text.splitlines()] == ["line 2", "line 2", "line 3"]
     assert progress[-1] > 0
     again, _, _, _ = await load(tmp_path, tiny, [patient_json("a"), patient_json("b", sex="MALE"), patient_json("c")])
     assert again.outcomes == {Outcome.UNCHANGED: 1, Outcome.CHANGED: 1, Outcome.NEW: 1}
+
+
+async def test_an_id_that_stands_twice_is_told_and_the_later_one_kept(tmp_path: Path, tiny: Knowledge) -> None:
+    loaded, told, _, ids = await load(tmp_path, tiny, [patient_json("a"), patient_json("a", sex="MALE")])
+    assert (ids, loaded.bad) == (["a"], 0)
+    assert "line 2: the id stands in this load before" in told[0]
 
 
 async def test_a_withdrawn_id_is_told_and_not_stored(tmp_path: Path, tiny: Knowledge) -> None:

@@ -64,7 +64,12 @@ def test_an_id_shared_with_a_placeholder_or_a_readthrough_is_the_genes(real_know
         assert found.gene.symbol == symbol
 
 
-@pytest.mark.parametrize("content", [b"", b"a\tb\n", b"\x1f\x8brubbish", b"hgnc_id\tsymbol\n1\t2\n"])
+HEADER = b"hgnc_id\tsymbol\tentrez_id\tensembl_gene_ids\taliases\tlocus_type\tname"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a\tb\n", b"\x1f\x8brubbish", b"hgnc_id\tsymbol\n1\t2\n", HEADER, HEADER + b"\n1\t2"]
+)
 def test_what_is_no_table_of_genes_is_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "genes.tsv"
     path.write_bytes(content)

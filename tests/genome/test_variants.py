@@ -1,5 +1,6 @@
 """The same variant is the same key, however it is written and on whichever assembly."""
 
+import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,6 +65,15 @@ def test_an_insertion_is_the_same_padded_or_not() -> None:
     assert len(keys) == 1
 
 
+def test_an_allele_that_is_a_kind_is_compared_by_its_extent() -> None:
+    deletion = Locus("GRCh38", "1", 1_000_000, 1_010_000, "N", "<DEL>")
+    same = variant_key(deletion, NoLift())
+    assert same == variant_key(replace(deletion, reference="A"), NoLift())
+    assert same == variant_key(replace(deletion, reference=""), NoLift())
+    assert same != variant_key(replace(deletion, end=1_900_000), NoLift())
+    assert same != variant_key(replace(deletion, alternate="<DUP>"), NoLift())
+
+
 class Reversing:
     """A chain on which position p of GRCh37 is 1000 - p of GRCh38, on the other strand."""
 
@@ -100,6 +110,8 @@ def test_a_chain_that_is_none_is_named(tmp_path: Path) -> None:
     with pytest.raises(ChainUnreadable, match="missing"):
         ChainLift(tmp_path / "missing.chain.gz")
     bad = tmp_path / "bad.chain.gz"
-    bad.write_bytes(b"rubbish")
-    with pytest.raises(ChainUnreadable, match=r"bad\.chain"):
-        ChainLift(bad)
+    whole = gzip.compress(b"chain 1 1 100 + 0 100 1 100 + 0 100 1\n100\n")
+    for content in (b"rubbish", b"", gzip.compress(b""), gzip.compress(b"chained"), whole[:-9]):
+        bad.write_bytes(content)
+        with pytest.raises(ChainUnreadable, match=r"bad\.chain"):
+            ChainLift(bad)

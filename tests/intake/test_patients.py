@@ -137,6 +137,14 @@ DESCRIPTOR = (
         (changed(("diseases", 1, "term", "id"), "ORPHA:x"), "diseases[1].term.id"),
         (changed(("id",), ""), "id"),
         (changed(("metaData", "created"), "yesterday"), "metaData.created"),
+        (
+            changed(("phenotypicFeatures", 2, "onset", "ontologyClass", "id"), "HP:3"),
+            "phenotypicFeatures[2].onset.ontologyClass.id",
+        ),
+        (
+            changed((*DESCRIPTOR, "geneContext"), {"valueId": "x" * 300}),
+            f"{VARIANT}.geneContext.valueId",
+        ),
     ],
 )
 def test_what_is_wrong_is_named_by_its_place_in_the_phenopacket(
@@ -158,6 +166,9 @@ def test_what_is_wrong_is_named_by_its_place_in_the_phenopacket(
         (changed((*DESCRIPTOR, "vcfRecord", "genomeAssembly"), "T2T-CHM13"), "T2T-CHM13"),
         (changed((*DESCRIPTOR, "vcfRecord", "chrom"), "chrUn_1"), "chrUn_1"),
         (changed((*DESCRIPTOR, "geneContext"), {}), "names no gene"),
+        (changed((*DESCRIPTOR, "vcfRecord", "alt"), "G]17:198982]"), "not comparable"),
+        (changed((*DESCRIPTOR, "vcfRecord", "alt"), "A,T"), "not comparable"),
+        (changed(("diseases", 0, "term", "id"), "OMIM:PS308350"), "diseases[0].term.id"),
     ],
 )
 def test_what_the_exchange_has_no_words_for_is_left_out_and_told(
@@ -182,6 +193,11 @@ def test_a_rejected_gene_is_none(real_knowledge: Knowledge, tmp_path: Path) -> N
     assert "genomicFeatures" not in patient(real_knowledge, tmp_path, rejected)
 
 
+def test_unknown_fields_do_not_make_a_phenopacket_of_a_patient(real_knowledge: Knowledge, tmp_path: Path) -> None:
+    strange = {**patient_json(), "subject": {"x": 1}, "metaData": {}, "interpretations": []}
+    assert patient(real_knowledge, tmp_path, strange)["id"] == "p1"
+
+
 def test_the_exchanges_json_comes_bare_or_wrapped(real_knowledge: Knowledge, tmp_path: Path) -> None:
     official = official_patients()[0]
     bare, wrapped, wrong = read(
@@ -194,7 +210,7 @@ def test_the_exchanges_json_comes_bare_or_wrapped(real_knowledge: Knowledge, tmp
     assert wrong.problems[0].path == "patient.id"
 
 
-@pytest.mark.parametrize("record", [3, "x", None, [patient_json()]])
+@pytest.mark.parametrize("record", [3, "x", None, [[patient_json()]]])
 def test_what_is_no_record_is_said_so(real_knowledge: Knowledge, tmp_path: Path, record: Any) -> None:
     (rejected,) = read(real_knowledge, tmp_path, record)
     assert isinstance(rejected, Rejected)

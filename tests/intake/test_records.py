@@ -51,10 +51,23 @@ def test_a_bad_line_does_not_lose_the_others(tmp_path: Path, name: str) -> None:
 def test_a_broken_off_gzip_gives_what_came_before(tmp_path: Path) -> None:
     many = "".join(json.dumps({"id": number}) + "\n" for number in range(50_000))
     path = tmp_path / "x.jsonl.gz"
-    path.write_bytes(gzip.compress(many.encode())[:-20_000])
-    records = list(RecordFile(path))
-    assert isinstance(records[-1], Unreadable)
-    assert len([r for r in records if isinstance(r, Record)]) > 1_000
+    packed = gzip.compress(many.encode())
+    for cut, lost in ((8, 0), (1, 0), (20_000, 20_000)):
+        path.write_bytes(packed[:-cut])
+        records = list(RecordFile(path))
+        assert isinstance(records[-1], Unreadable)
+        assert records[-1].position == "at its end"
+        assert len([r for r in records if isinstance(r, Record)]) >= 50_000 - lost
+
+
+def test_a_gzip_file_of_several_members_is_one(tmp_path: Path) -> None:
+    content = b"".join(gzip.compress(line.encode()) for line in LINES.splitlines(keepends=True))
+    assert read(tmp_path / "x.gz", content) == [("line 1", ONE), ("line 2", TWO)]
+
+
+def test_a_list_on_one_line_gives_its_items(tmp_path: Path) -> None:
+    content = f"{json.dumps([ONE, TWO])}\n{json.dumps(TWO)}\n"
+    assert read(tmp_path / "x.jsonl", content) == [("line 1, item 1", ONE), ("line 1, item 2", TWO), ("line 2", TWO)]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n"])

@@ -79,6 +79,19 @@ def test_a_negated_term_never_counts_as_present(real_knowledge: Knowledge) -> No
     assert value(real_knowledge, both, shown) == 0.0
 
 
+def test_a_negated_term_does_not_count_though_another_implies_it(real_knowledge: Knowledge) -> None:
+    child = {"id": "HP:0010819"}  # atonic seizure, below seizure
+    denied = real_knowledge.profile(patient(features=[child, {"id": "HP:0001250", "observed": "no"}]))
+    assert real_knowledge.ontology.number("HP:0001250") not in denied.closure
+    assert real_knowledge.ontology.number("HP:0001250") in real_knowledge.profile(patient(features=[child])).closure
+
+
+def test_without_any_phenotype_the_same_gene_and_variant_score_above_95(real_knowledge: Knowledge) -> None:
+    for features in (None, [{"id": "HP:9999999"}], [{"id": "HP:0000118"}]):
+        same = patient(features=features, genomicFeatures=gene("BCKDK", start=31110715))
+        assert value(real_knowledge, same, same) > 0.95
+
+
 def test_unknown_terms_are_left_out_and_said_so(real_knowledge: Knowledge) -> None:
     known = patient(features=[{"id": "HP:0000252"}])
     profile = real_knowledge.profile(patient(features=[{"id": "HP:0000252"}, {"id": "HP:9999999"}]))

@@ -43,7 +43,13 @@ def test_what_was_read_is_written_again_but_for_what_says_nothing() -> None:
 
 @pytest.mark.parametrize(
     "href",
-    ["http://a.example", "https://a.example/x?y=1", "mailto:a@b.example", "mailto:a@b.example,c@d.example"],
+    [
+        "http://a.example",
+        "https://a.example/x?y=1",
+        "mailto:a@b.example",
+        "mailto:a@b.example,c@d.example",
+        "mailto:a%40b.example",
+    ],
 )
 def test_a_contact_is_a_url_that_one_can_write_to(href: str) -> None:
     assert read(patient_json(contact={"name": "x", "href": href})).contact.href == href
@@ -103,6 +109,8 @@ VARIANT = "patient.genomicFeatures[0].variant"
         (patient_json(genomicFeatures=[{"gene": {"id": ""}}]), "patient.genomicFeatures[0].gene.id"),
         (patient_json(genomicFeatures=[{"gene": {"id": 7}}]), "patient.genomicFeatures[0].gene.id"),
         (patient_json(genomicFeatures=[{"gene": {"id": "X"}, "zygosity": 3}]), "patient.genomicFeatures[0].zygosity"),
+        (patient_json(genomicFeatures=[{"gene": {"id": "X"}, "zygosity": True}]), "patient.genomicFeatures[0].zygosity"),
+        (variant(start=None, assembly={"$gt": ""}), f"{VARIANT}.assembly"),
         (patient_json(genomicFeatures=[{"gene": {"id": "X"}, "type": {"id": "STOP"}}]), "patient.genomicFeatures[0].type.id"),
         (variant(assembly="hg19"), f"{VARIANT}.assembly"),
         (variant(assembly=None), f"{VARIANT}.assembly"),

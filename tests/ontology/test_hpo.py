@@ -43,7 +43,7 @@ def test_only_terms_below_phenotypic_abnormality_are_scored() -> None:
 
 
 def test_the_graph_is_frozen() -> None:
-    with pytest.raises(Exception, match="[Ff]rozen"):
+    with pytest.raises(Exception, match=r"[Ff]rozen"):
         tiny_ontology().graph.add_edge("HP:0000001", "HP:0000252")
 
 

@@ -63,7 +63,7 @@ BAD_RESULTS: list[Any] = [
     result(2), result(-0.1), result("0.5"), result(True), result(None), result(float("nan")),
     result(contact=None), result(features=None, genomicFeatures=None), result(features=[{"id": "x"}]),
     result(contact={"name": "x", "href": "javascript:alert(1)"}), result(id="\ud800"),
-    result(features=[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]),
+    result(features=[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]), {**result(), "_x": json.loads("[" * 400 + "]" * 400)},
 ]  # fmt: skip
 
 
@@ -73,6 +73,22 @@ async def test_one_bad_result_does_not_lose_the_others(client: PeerClient, peer:
     assert isinstance(outcome, PeerAnswer)
     assert [one.score.patient for one in outcome.results] == [0.9, 0.8]
     assert outcome.dropped == 1
+
+
+async def test_one_endlessly_deep_result_does_not_lose_the_others(client: PeerClient, peer: Peer) -> None:
+    good = json.dumps(result(0.9))
+    deep = "[" * 50_000 + "{" * 3 + '"a]": 1' + "}" * 3 + "]" * 50_000
+    body = f'{{"results": [{good}, {deep}, {good}]}}'.encode()
+    outcome, _ = await ask(client, peer, says(http("200 OK", body)))
+    assert isinstance(outcome, PeerAnswer)
+    assert (len(outcome.results), outcome.dropped) == (2, 1)
+
+
+async def test_a_million_rubbish_results_are_dropped_unread(client: PeerClient, peer: Peer) -> None:
+    body = b'{"results": [' + json.dumps(result(0.9)).encode() + b",0" * 900_000 + b"]}"
+    outcome, _ = await ask(client, peer, says(http("200 OK", body)))
+    assert isinstance(outcome, PeerAnswer)
+    assert (len(outcome.results), outcome.dropped) == (1, 900_000)
 
 
 async def test_strange_additions_do_not_lose_a_good_result(client: PeerClient, peer: Peer) -> None:
@@ -94,6 +110,7 @@ async def test_strange_additions_do_not_lose_a_good_result(client: PeerClient, p
         (http("200 OK", b"[]"), Status.INVALID),
         (http("200 OK", b'{"results": {}}'), Status.INVALID),
         (http("200 OK", b'{"results": [' + b"[" * 100_000), Status.INVALID),
+        (http("200 OK", b"[" * 100_000 + b"]" * 100_000), Status.INVALID),
         (http("200 OK", b"\xff\xfe"), Status.INVALID),
         (http("200 OK", b'{"results": []}', Content_Encoding="gzip"), Status.INVALID),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", Status.INVALID),

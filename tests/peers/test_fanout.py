@@ -12,7 +12,7 @@ PEERS = [Peer(name, "https://x", "ES", "f") for name in ("a", "b", "c", "d")]
 
 
 def fanout(deadline: float, places: int) -> Fanout:
-    return Fanout(deadline, asyncio.Semaphore(places), asyncio.get_running_loop().time)
+    return Fanout(deadline, places, asyncio.get_running_loop().time)
 
 
 async def test_a_peer_that_hangs_costs_the_deadline_once_and_loses_nobody() -> None:
@@ -30,7 +30,7 @@ async def test_a_peer_that_hangs_costs_the_deadline_once_and_loses_nobody() -> N
     assert asked[1].elapsed_ms >= 200
 
 
-async def test_no_more_than_the_allowed_number_is_under_way_at_once() -> None:
+async def test_no_more_than_the_allowed_number_is_under_way_to_one_peer_at_once() -> None:
     under_way, most = 0, 0
 
     async def ask(_peer: Peer) -> PeerAnswer | PeerFailure:
@@ -42,8 +42,22 @@ async def test_no_more_than_the_allowed_number_is_under_way_at_once() -> None:
         return PeerAnswer(())
 
     one = fanout(5, 3)
-    await asyncio.gather(*(one.ask_all(PEERS, ask) for _ in range(5)))
+    await asyncio.gather(*(one.ask_all(PEERS[:1], ask) for _ in range(9)))
     assert most == 3
+
+
+async def test_a_peer_that_hangs_keeps_nobody_from_the_others_and_what_was_not_asked_is_said_so() -> None:
+    async def ask(peer: Peer) -> PeerAnswer | PeerFailure:
+        if peer.name == "a":
+            await asyncio.sleep(60)
+        return PeerAnswer(())
+
+    one = fanout(0.3, 2)
+    rounds = await asyncio.gather(*(one.ask_all(PEERS[:2], ask) for _ in range(5)))
+    hanging = [asked[0].outcome for asked in rounds]
+    statuses = sorted(outcome.status for outcome in hanging if isinstance(outcome, PeerFailure))
+    assert statuses == [Status.NOT_ASKED] * 3 + [Status.TIMEOUT] * 2
+    assert all(isinstance(asked[1].outcome, PeerAnswer) and asked[1].elapsed_ms < 300 for asked in rounds)
 
 
 async def test_a_bug_is_not_taken_for_a_peers_failure() -> None:

@@ -87,6 +87,12 @@ def test_genes_go_out_by_ensembl_id_with_their_symbol(tiny: Knowledge, given: st
     assert (gene.id, gene.name) == (shown, name)
 
 
+def test_one_email_goes_out_as_1_1_has_it(tiny: Knowledge) -> None:
+    contact = {"name": "x", "href": "mailto:a@b.example", "email": ["a@b.example", "c@d.example"]}
+    shown = outward(case(contact=contact), tiny.genes)
+    assert shown.to_json()["contact"]["email"] == "a@b.example"
+
+
 def test_nothing_of_a_withdrawn_case_is_shown(tiny: Knowledge) -> None:
     with pytest.raises(ValueError, match="withdrawn"):
         outward(Case("dublin", "x", "public", Sharing.ALL, None, 0, 0, 1), tiny.genes)

@@ -12,8 +12,8 @@ import pytest
 
 from matchmaker.records.party import Role
 from tests.conftest import RunningNode, StartNode
-from tests.peers.misbehaving import answer as peer_answer
 from tests.peers.misbehaving import FakePeer, Vice, drips, fake_peer, hangs, http, result, says
+from tests.peers.misbehaving import answer as peer_answer
 from tests.samples import patient_json
 
 JSON = {"Content-Type": "application/json"}

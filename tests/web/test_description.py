@@ -1,10 +1,14 @@
 """A node describes itself as GA4GH and OpenAPI have it."""
 
+import jsonschema
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from matchmaker.mme.messages import MatchQuery
+from matchmaker.mme.validation import validate
 from matchmaker.web.app import create_app
 from matchmaker.web.description import describe_api
 from tests.conftest import RunningNode
+from tests.samples import official_patients, patient_json
 
 
 async def test_service_info_has_every_mandatory_field(node: RunningNode) -> None:
@@ -36,8 +40,19 @@ async def test_the_openapi_document_is_valid_3_1_and_names_every_route(node: Run
 def test_the_document_comes_from_the_models_that_validate() -> None:
     schemas = describe_api()["components"]["schemas"]  # type: ignore[index]  # a plain JSON object
     assert schemas["Patient"]["required"] == ["id", "contact"]
-    assert schemas["Feature"]["properties"]["observed"]["enum"] == ["yes", "no"]
-    assert schemas["Patient"]["properties"]["features"]["maxItems"] == 1000
+    assert schemas["Feature"]["properties"]["observed"]["anyOf"][0]["enum"] == ["yes", "no"]
+    features = schemas["Patient"]["properties"]["features"]["anyOf"]
+    assert features[0]["maxItems"] == 1000
+    assert features[1] == {"type": "null"}, "null means absent"
+
+
+def test_the_schema_accepts_what_the_node_accepts() -> None:
+    document = describe_api()
+    schema = {**document["components"]["schemas"]["MatchQuery"], "components": document["components"]}  # type: ignore[index]
+    strange = patient_json(test=None, sex=None, contact={"name": "x", "href": "mailto:a@b.c", "email": "a@b.c"})
+    for patient in [*official_patients(), strange, {**patient_json(), "sex": None, "_own": 1}]:
+        jsonschema.validate({"patient": patient}, schema)
+        validate(MatchQuery, {"patient": patient})
 
 
 async def test_an_unknown_path_says_where_to_look(node: RunningNode) -> None:

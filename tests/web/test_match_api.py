@@ -3,10 +3,12 @@
 import asyncio
 import gzip
 import json
+import logging
 from typing import Any
 
 import pytest
 
+from matchmaker.exchange.assembly import open_store
 from matchmaker.mme.media import media_type
 from matchmaker.records.party import Role
 from tests.conftest import RunningNode, StartNode
@@ -103,7 +105,7 @@ async def test_checks_are_made_in_the_order_that_satisfies_every_client(
 async def test_every_bad_token_has_the_same_answer(node: RunningNode) -> None:
     depositor = (await node.add_client("dublin", Role.DEPOSITOR))["X-Auth-Token"]
     answers = set()
-    for token in (None, "", "unknown", "x" * 255, "x" * 5_000, "ü", depositor):
+    for token in (None, "", "unknown", "x" * 255, "x" * 5_000, "x" * 20_000, "ü", depositor):
         headers = {**MME, **({"X-Auth-Token": token} if token is not None else {})}
         status, answer, _ = await post(node, {}, headers)
         answers.add((status, json.dumps(answer)))
@@ -272,6 +274,70 @@ async def test_the_metrics_count_what_is_available_for_matching(node: RunningNod
         "numberOfRequestsReceived": 1,
         "numberOfPotentialMatchesSent": 2,
     }
+
+
+async def raw(node: RunningNode, request: bytes) -> bytes:
+    """Send bytes as they are; return all that comes back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(node.url.rsplit(":", 1)[1]))
+    writer.write(request)
+    async with asyncio.timeout(5):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b'POST /match HTTP/1.1\r\nHost: x\r\n%bTransfer-Encoding: chunked\r\n\r\n{"label": "Martin Murphy"}\r\n\r\n',
+        b"GET /api/cases/Martin Murphy HTTP/1.1\r\nHost: x\r\n%b\r\n",
+        b"DELETE /api/cases/M\xc3\xbcller-Martin HTTP/1.1\r\nHost: x\r\n%b\r\n",
+        b"GET /heartbeat HTTP/1.1\r\nHost: x\r\nX-Other: Martin\x01\r\n%b\r\n",
+        b"POST /match HTTP/1.1\r\nHost: x\r\n%bContent-Length: Martin\r\n\r\n",
+        b"POST /match HTTP/1.1\r\nHost: x\r\n%bContent-Encoding: gzip\r\nConnection: close\r\nContent-Length: 6\r\n\r\nMartin",
+        b"Martin\r\n\r\n",
+    ],
+    ids=range(7),
+)
+async def test_what_is_no_http_is_answered_in_json_and_logged_without_a_byte_of_it(
+    node: RunningNode, request_: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = (await node.add_client("spain"))["X-Auth-Token"]
+    headers = f"X-Auth-Token: {token}\r\nContent-Type: {V10}\r\nAccept: {V10}\r\n".encode()
+    with caplog.at_level(logging.DEBUG):
+        answer = await raw(node, request_.replace(b"%b", headers))
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.split(b" ")[1][:1] == b"4"
+    assert json.loads(body)["message"]
+    for secret in ("Martin", "Murphy", token):
+        assert secret not in caplog.text
+        assert secret.encode() not in answer
+
+
+async def test_two_accept_lines_are_one(node: RunningNode) -> None:
+    spain = await node.add_client("spain")
+    body = json.dumps({"patient": patient_json()}).encode()
+    head = f"POST /match HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    head += f"Content-Type: application/json\r\nAccept: */*\r\nAccept: {V10}\r\n"
+    answer = await raw(node, f"{head}X-Auth-Token: {spain['X-Auth-Token']}\r\n\r\n".encode() + body)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_body_in_an_unknown_encoding_is_unsupported(node: RunningNode) -> None:
+    headers = {**await node.add_client("spain"), **MME, "Content-Encoding": "foo"}
+    assert (await post(node, {"patient": patient_json()}, headers))[0] == 415
+
+
+async def test_a_node_that_came_to_bear_an_owners_name_is_not_the_owner(node: RunningNode) -> None:
+    owner = await node.add_client("dublin", Role.DEPOSITOR)
+    await deposit(node, owner, patient_json("MRN-1"))
+    store = open_store(node.config)
+    await store.revoke_client("dublin", 1.0)
+    await store.close()
+    renamed = await node.add_client("dublin", Role.NODE)
+    _, answer, _ = await post(node, {"patient": patient_json("MRN-1")}, {**renamed, **MME})
+    assert len(answer["results"]) == 1
+    assert "MRN" not in json.dumps(answer)
 
 
 async def test_a_disclaimer_is_told_with_every_answer(start_node: StartNode) -> None:
