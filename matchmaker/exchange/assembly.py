@@ -10,7 +10,8 @@ from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.exchange.rounds import forever
-from matchmaker.exchange.service import Exchange, World
+from matchmaker.exchange.service import Exchange
+from matchmaker.exchange.world import World
 from matchmaker.matching.profile import Knowledge
 from matchmaker.peers.client import PeerClient, open_session
 from matchmaker.peers.fanout import Fanout
@@ -18,6 +19,8 @@ from matchmaker.store.base import Store
 from matchmaker.store.sqlite import open_sqlite
 
 FOLLOW_EVERY_SECONDS = 0.5  # new clients and peers are noticed within two seconds
+SAVE_EVERY_SECONDS = 5.0
+SNAPSHOT_NAME = "profiles.snapshot"
 REAL_WORLD = World(now=time.time, clock=time.monotonic, new_id=lambda: secrets.token_hex(16))
 
 
@@ -33,13 +36,13 @@ async def open_exchange(
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
         knowledge = knowledge or load_knowledge(config)
-        following = Following(store, knowledge)
-        stack.callback(following.close)
+        following = Following(store, knowledge, config.storage.data_dir / SNAPSHOT_NAME)
+        stack.push_async_callback(following.close)
         peer_client = await stack.enter_async_context(open_peer_client(config))
         fanout = Fanout(config.peers.deadline_seconds, config.peers.concurrency, world.clock)
-        await following.catch_up()
-        loop = asyncio.create_task(forever(following.catch_up, FOLLOW_EVERY_SECONDS))
-        stack.push_async_callback(_end, loop)
+        await following.open()
+        for step, every in ((following.catch_up, FOLLOW_EVERY_SECONDS), (following.save, SAVE_EVERY_SECONDS)):
+            stack.push_async_callback(_end, asyncio.create_task(forever(step, every)))
         yield Exchange(config, store, knowledge, following, peer_client, fanout, world)
 
 

@@ -4,11 +4,15 @@ The index lives in one thread of its own: searches and changes never meet, and t
 """
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping
+import logging
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
+from matchmaker.exchange.batches import batches
+from matchmaker.exchange.snapshot import Entry, read_snapshot, write_snapshot
 from matchmaker.matching.index import CaseIndex, Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.patient import Patient
@@ -16,7 +20,9 @@ from matchmaker.records.case import Audience, Case
 from matchmaker.records.party import Client, Peer
 from matchmaker.store.base import Store
 
+logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
+_BATCH = 2_000
 
 
 @dataclass(frozen=True)
@@ -27,30 +33,67 @@ class Directory:
     peers: Mapping[str, Peer] = field(default_factory=dict)
 
 
-class Following:
-    """The node's memory of its store. Call `catch_up` after a write, and from time to time for others' writes."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A case that the index has, as of a revision."""
 
-    def __init__(self, store: Store, knowledge: Knowledge) -> None:
+    owner: str
+    case_id: str
+    revision: int
+
+
+class Following:
+    """The node's memory of its store. Call `open` once, then `catch_up` after a write and from time to time.
+
+    `snapshot` is where profiles are kept between runs.
+    """
+
+    def __init__(self, store: Store, knowledge: Knowledge, snapshot: Path) -> None:
         self._store = store
         self._knowledge = knowledge
+        self._snapshot = snapshot
         self._index = CaseIndex(knowledge.information)
+        self._known: dict[str, _Known] = {}
         self._public_ids: dict[tuple[str, str], str] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
         self._turn = asyncio.Lock()
-        self.revision = -1
+        self._saved = 0  # cases that the snapshot and the store agree on
+        self._revision = -1
         self.directory = Directory()
+
+    async def open(self) -> None:
+        """Take in the whole store: what the snapshot has of it as it is, the rest anew."""
+        before = await self._store.revision()
+        revisions = await self._store.case_revisions()
+        self._saved = await self.run(lambda: self._restore(revisions))
+        missing = [public_id for public_id in revisions if public_id not in self._known]
+        for batch in batches(missing, _BATCH):
+            cases = await self._store.cases_by_public_id(batch)
+            await self.run(lambda cases=cases: self._take_in(cases.values()))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+        self._revision = before
+        await self._read_directory()
 
     async def catch_up(self) -> None:
         """Take in every change since the last revision seen."""
         async with self._turn:
             revision = await self._store.revision()
-            if revision == self.revision:
+            if revision == self._revision:
                 return
-            async for cases in self._store.changes_since(self.revision):
+            async for cases in self._store.changes_since(self._revision):
                 await self.run(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-            clients = {c.token_sha256: c for c in await self._store.clients() if c.revoked_at is None}
-            self.directory = Directory(clients, {peer.name: peer for peer in await self._store.peers()})
-            self.revision = revision
+            await self._read_directory()
+            self._revision = revision
+
+    async def save(self) -> None:
+        """Write the snapshot if a tenth of the cases, or more than a thousand, are not in it as they are."""
+        unsaved = len(self._known) - self._saved
+        if unsaved > min(1_000, len(self._known) // 10):
+            entries = await self.run(self._entries)
+            await asyncio.to_thread(self._write, entries)
+
+    async def _read_directory(self) -> None:
+        clients = {c.token_sha256: c for c in await self._store.clients() if c.revoked_at is None}
+        self.directory = Directory(clients, {peer.name: peer for peer in await self._store.peers()})
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """Run `work` in the index's thread."""
@@ -79,19 +122,49 @@ class Following:
         """Return what `count` makes of every case's audience and profile."""
 
         def work() -> Result:
-            return count([(g, p) for g, p in self._index.profiles() if isinstance(g, Audience)])
+            return count([(group, profile) for _, profile, group in self._index.cases() if isinstance(group, Audience)])
 
         return await self.run(work)
 
-    def close(self) -> None:
-        """End the index's thread."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+    async def close(self) -> None:
+        """Save, and end the index's thread."""
+        await self.save()
+        self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _take_in(self, cases: list[Case]) -> None:
+    def _restore(self, revisions: Mapping[str, int]) -> int:
+        kept = read_snapshot(self._snapshot, self._knowledge.fingerprint)
+        good = [entry for entry in kept.values() if revisions.get(entry.public_id) == entry.revision]
+        self._index.fill((entry.public_id, entry.profile, entry.audience) for entry in good)
+        for entry in good:
+            self._know(entry.public_id, _Known(entry.audience.owner, entry.case_id, entry.revision))
+        return len(good)
+
+    def _entries(self) -> list[Entry]:
+        return [
+            Entry(key, known.revision, known.case_id, group, profile)
+            for key, profile, group in self._index.cases()
+            if isinstance(group, Audience) and (known := self._known.get(key))
+        ]
+
+    def _write(self, entries: list[Entry]) -> None:
+        try:
+            write_snapshot(self._snapshot, self._knowledge.fingerprint, entries)
+            self._saved = len(entries)
+        except OSError as error:
+            logger.warning("the snapshot %s cannot be written: %s", self._snapshot, error.strerror)
+
+    def _take_in(self, cases: Iterable[Case]) -> None:
         for case in cases:
+            if case.public_id in self._known:
+                self._saved = max(0, self._saved - 1)
             if case.patient is None:
                 self._index.remove(case.public_id)
+                self._known.pop(case.public_id, None)
                 self._public_ids.pop((case.owner, case.id), None)
             else:
-                self._public_ids[case.owner, case.id] = case.public_id
+                self._know(case.public_id, _Known(case.owner, case.id, case.revision))
                 self._index.add(case.public_id, self._knowledge.profile(case.patient), case.audience)
+
+    def _know(self, public_id: str, known: "_Known") -> None:
+        self._known[public_id] = known
+        self._public_ids[known.owner, known.case_id] = public_id

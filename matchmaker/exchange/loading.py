@@ -1,12 +1,12 @@
 """Files -> the store: every good record kept, every bad one told, in transactions of a few hundred."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
-from matchmaker.exchange.service import World
+from matchmaker.exchange.batches import batches
+from matchmaker.exchange.world import World
 from matchmaker.intake.patients import Reading, Rejected, Taken
 from matchmaker.intake.records import RecordFile
 from matchmaker.mme.errors import Problem
@@ -52,17 +52,11 @@ async def load_files(
     loaded = Loaded()
     done = 0
     for file in files:
-        for batch in _batches(reading.patients(file)):
+        for batch in batches(reading.patients(file), _BATCH):
             await _keep(store, batch, owner, sharing, world, tell, loaded)
             tell.progress(done + file.done)
         done += file.size
     return loaded
-
-
-def _batches(records: Iterable[Taken | Rejected]) -> Iterator[list[Taken | Rejected]]:
-    remaining = iter(records)
-    while batch := list(islice(remaining, _BATCH)):
-        yield batch
 
 
 async def _keep(

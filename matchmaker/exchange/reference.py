@@ -1,5 +1,8 @@
 """Configured reference files -> Knowledge: everything that scoring needs, with its versions."""
 
+import hashlib
+
+from matchmaker import __version__
 from matchmaker.exchange.config import Config
 from matchmaker.genome.genes import load_genes
 from matchmaker.genome.variants import ChainLift
@@ -21,4 +24,14 @@ def load_knowledge(config: Config) -> Knowledge:
         information(ontology, {"annotations": diseases, "caseFrequencies": cases}),
         load_genes(config.genes.table, config.genes.table_version),
         ChainLift(config.genes.chain),
+        _fingerprint(config),
     )
+
+
+def _fingerprint(config: Config) -> str:
+    """Return the SHA-256 of every file of reference data, and of the program's version."""
+    digest = hashlib.sha256(__version__.encode())
+    files = config.ontology, config.genes
+    for path in (files[0].hpo, files[0].annotations, files[0].frequencies, files[1].table, files[1].chain):
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()

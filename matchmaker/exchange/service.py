@@ -8,8 +8,7 @@ Knows no HTTP and no database: what it needs is handed in by assembly.py.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from matchmaker.exchange.answers import results
@@ -18,6 +17,7 @@ from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodeReport, SearchAnswer
 from matchmaker.exchange.metrics import count_available
 from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan
+from matchmaker.exchange.world import World
 from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.errors import Gone, NotFound, OverBudget, Unauthorised
 from matchmaker.mme.messages import MatchResponse, MatchResult, Metrics
@@ -32,15 +32,6 @@ from matchmaker.records.party import Client, Role, token_digest
 from matchmaker.store.base import Deposit, Draft, Outcome, Store
 
 _MAX_TOKEN = 254  # MME search-api, Security: under 255 characters
-
-
-@dataclass(frozen=True)
-class World:
-    """Time and chance, handed in: `now` in seconds since 1970, `clock` in seconds, `new_id` never the same twice."""
-
-    now: Callable[[], float]
-    clock: Callable[[], float]
-    new_id: Callable[[], str]
 
 
 class Exchange:

@@ -60,15 +60,28 @@ class CaseIndex:
         """Return the count of cases."""
         return len(self._by_key)
 
-    def profiles(self) -> Iterable[tuple[Hashable, Profile]]:
-        """Yield (group, profile) of every case."""
+    def cases(self) -> Iterable[tuple[str, Profile, Hashable]]:
+        """Yield (key, profile, group) of every case."""
         names = {number: group for group, number in self._groups.items()}
-        return ((names[row.group], row.profile) for row in self._rows if row)
+        return ((row.key, row.profile, names[row.group]) for row in self._rows if row)
 
     def add(self, key: str, profile: Profile, group: Hashable) -> None:
         """Take a case in, in place of what had its key."""
         self.remove(key)
-        self._append(_Row(key, profile, self._groups.setdefault(group, len(self._groups))))
+        self._append(_Row(key, profile, self._number_of(group)))
+
+    def _number_of(self, group: Hashable) -> int:
+        return self._groups.setdefault(group, len(self._groups))
+
+    def fill(self, cases: Iterable[tuple[str, Profile, Hashable]]) -> None:
+        """Take many cases into an empty index at once. Errors: ValueError when it is not empty."""
+        if self._rows:
+            raise ValueError("only an empty index can be filled")
+        rows = [_Row(key, profile, self._number_of(group)) for key, profile, group in cases]
+        for row in rows:
+            self._append_alone(row)
+        self._implied = _postings([row.profile.closure for row in rows])
+        self._stated = _postings([row.profile.observed for row in rows])
 
     def remove(self, key: str) -> None:
         """Forget a case; nothing happens when the key is unknown."""
@@ -143,21 +156,35 @@ class CaseIndex:
         return mask
 
     def _append(self, row: _Row) -> None:
+        number = self._append_alone(row)
+        for term in row.profile.closure:
+            self._implied.setdefault(term, array("i")).append(number)
+        for term in row.profile.observed:
+            self._stated.setdefault(term, array("i")).append(number)
+
+    def _append_alone(self, row: _Row) -> int:
+        """Append all of a row but its terms; return its number."""
         number = len(self._rows)
         self._rows.append(row)
         self._by_key[row.key] = number
         self._norms.append(norm(row.profile.self_information))
         self._information.append(row.profile.self_information)
         self._group_of.append(row.group)
-        for term in row.profile.closure:
-            self._implied.setdefault(term, array("i")).append(number)
-        for term in row.profile.observed:
-            self._stated.setdefault(term, array("i")).append(number)
         for gene in row.profile.genes:
             self._genes.setdefault(gene, set()).add(number)
+        return number
 
     def _compact(self) -> None:
-        rows = [row for row in self._rows if row]
+        cases = list(self.cases())
         self._clear()
-        for row in rows:
-            self._append(row)
+        self.fill(cases)
+
+
+def _postings(terms_of_rows: list[frozenset[int]]) -> "dict[int, array[int]]":
+    """Return for each term the rows that have it, in order."""
+    terms = np.fromiter((term for terms in terms_of_rows for term in terms), np.int32)
+    rows = np.repeat(np.arange(len(terms_of_rows), dtype=np.int32), [len(terms) for terms in terms_of_rows])
+    order = np.argsort(terms, kind="stable")
+    found, starts = np.unique(terms[order], return_index=True)
+    pieces = np.split(rows[order], starts[1:]) if len(found) else []
+    return {term: array("i", piece.tobytes()) for term, piece in zip(found.tolist(), pieces, strict=True)}

@@ -57,6 +57,7 @@ class Knowledge:
     information: Information
     genes: GeneTable
     lift: Lift
+    fingerprint: str = ""  # of all the data that profiles rest on; the same data, the same profiles
 
     @property
     def versions(self) -> dict[str, str]:

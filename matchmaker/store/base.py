@@ -80,6 +80,9 @@ class Store(Protocol):
     async def cases_by_public_id(self, public_ids: Sequence[str]) -> dict[str, Case]:
         """Return the live cases of these public ids; a missing one is left out."""
 
+    async def case_revisions(self) -> dict[str, int]:
+        """Return the revision of every live case, by public id."""
+
     async def count_cases(self) -> int:
         """Return the count of live cases."""
 

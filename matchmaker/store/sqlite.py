@@ -105,6 +105,11 @@ class SqliteStore:
         cases = await self._run(lambda c: [_case(row) for row in c.execute(sql, (wanted,))])
         return {case.public_id: case for case in cases}
 
+    async def case_revisions(self) -> dict[str, int]:
+        """See Store."""
+        sql = "SELECT public_id, revision FROM cases WHERE patient IS NOT NULL"
+        return await self._run(lambda connection: dict(connection.execute(sql)))
+
     async def count_cases(self) -> int:
         """See Store."""
         sql = "SELECT count(*) FROM cases WHERE patient IS NOT NULL"

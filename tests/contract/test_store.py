@@ -104,6 +104,7 @@ async def test_changes_are_told_once_in_order_withdrawals_included(store: Store)
     await store.withdraw("dublin", "b", 3.0)
     changes = [case async for batch in store.changes_since(seen) for case in batch]
     assert [(case.id, case.withdrawn) for case in changes] == [("a", False), ("c", False), ("b", True)]
+    assert await store.case_revisions() == {case.public_id: case.revision for case in changes if not case.withdrawn}
     assert [case async for batch in store.changes_since(await store.revision()) for case in batch] == []
 
 

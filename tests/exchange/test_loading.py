@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from matchmaker.exchange.loading import Loaded, Telling, load_files, record_files
-from matchmaker.exchange.service import World
+from matchmaker.exchange.world import World
 from matchmaker.intake.patients import Reading
 from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.patient import Contact

@@ -57,6 +57,16 @@ def test_the_index_equals_brute_force_after_any_changes(
     assert len(index) == len(brute.cases)
 
 
+@given(st.dictionaries(KEYS, PROFILES), PROFILES)
+def test_an_index_filled_at_once_is_one_filled_case_by_case(cases: dict[str, Profile], query: Profile) -> None:
+    at_once, one_by_one = CaseIndex(TINY.information), CaseIndex(TINY.information)
+    at_once.fill((key, profile, "x") for key, profile in cases.items())
+    for key, profile in cases.items():
+        one_by_one.add(key, profile, "x")
+    assert at_once.search(query, 9) == one_by_one.search(query, 9)
+    assert sorted(at_once.cases(), key=str) == sorted(one_by_one.cases(), key=str)
+
+
 def test_many_removals_leave_an_index_that_still_finds_the_rest() -> None:
     index = CaseIndex(TINY.information)
     same = with_genes({NUMBERS[-1]}, {"A"})

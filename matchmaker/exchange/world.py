@@ -1,0 +1,13 @@
+"""Time and chance, handed in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class World:
+    """`now` in seconds since 1970, `clock` in seconds that only grow, `new_id` never the same twice."""
+
+    now: Callable[[], float]
+    clock: Callable[[], float]
+    new_id: Callable[[], str]
