@@ -11,6 +11,7 @@ from matchmaker.exchange.service import Exchange
 from matchmaker.web import case_api, description, mme_api
 from matchmaker.web.errors import errors_middleware, route_of
 from matchmaker.web.keys import EXCHANGE
+from matchmaker.web.pages.numbers import NumbersPage
 
 logger = logging.getLogger("matchmaker.access")
 
@@ -29,6 +30,7 @@ def create_app(exchange: Exchange) -> web.Application:
             web.get("/api/cases/{id}", case_api.get_case, allow_head=False),
             web.delete("/api/cases/{id}", case_api.delete_case),
             web.post("/api/cases/{id}/search", case_api.search_case),
+            web.get("/", NumbersPage(time.monotonic).get),
             web.get("/service-info", description.service_info),
             web.get("/openapi.json", description.openapi),
         ]

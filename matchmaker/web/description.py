@@ -86,6 +86,7 @@ def _paths() -> dict[str, object]:
             "parameters": the_case,
             "post": _operation("Search here and at the peers with a case", 200, SearchAnswer, SearchRequest),
         },
+        "/": {"get": _operation("The node's numbers, as a page for people", 200, None) | public},
         "/service-info": {"get": _operation("GA4GH service-info 1.0", 200, None) | public},
         "/openapi.json": {"get": _operation("This document", 200, None) | public},
     }
