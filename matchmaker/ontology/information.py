@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matchmaker.ontology.files import replace_file
-from matchmaker.ontology.hpo import Ontology
+from matchmaker.ontology.hpo import PHENOTYPIC_ABNORMALITY, Ontology
 
 SCALE = 1_024  # weights are whole numbers, 1/1024 nat each: a sum does not depend on its order
 _ASPECT = 10  # the 11th column of phenotype.hpoa; a shorter row is no annotation
@@ -83,6 +83,28 @@ def count_terms(ontology: Ontology, annotated: Iterable[Iterable[str]], version:
     return Frequencies(version, total, {ontology.ids[number]: count for number, count in counts.items()})
 
 
+def annotation_content(ontology: Ontology, path: Path) -> dict[int, float]:
+    """Return -ln of each term's share of all annotations of a phenotype.hpoa(.gz), its descendants' counted in.
+
+    In nat, by the term's number; terms that nothing is annotated with are left out. As patientMatcher computes
+    information content: by annotations, not by diseases. Errors: FrequenciesUnreadable.
+    """
+    mass: Counter[int] = Counter()
+    _, diseases = _diseases(path, _content(path))
+    for terms in diseases.values():
+        for number in filter(None, map(ontology.number, terms)):
+            mass.update(ontology.ancestors(number) & (ontology.abnormalities | {_root(ontology)}))
+    total = mass[_root(ontology)]
+    return {number: -math.log(count / total) for number, count in mass.items()}
+
+
+def _root(ontology: Ontology) -> int:
+    number = ontology.number(PHENOTYPIC_ABNORMALITY)
+    if number is None:
+        raise FrequenciesUnreadable("the ontology has no phenotypic abnormality")
+    return number
+
+
 def disease_frequencies(ontology: Ontology, path: Path, cache: Path | None = None) -> Frequencies:
     """Count the terms of the diseases of a phenotype.hpoa(.gz), or read the counts kept in `cache` from last time.
 
@@ -102,6 +124,12 @@ def disease_frequencies(ontology: Ontology, path: Path, cache: Path | None = Non
 
 
 def _count_diseases(ontology: Ontology, path: Path, content: bytes) -> Frequencies:
+    version, diseases = _diseases(path, content)
+    return count_terms(ontology, diseases.values(), version)
+
+
+def _diseases(path: Path, content: bytes) -> tuple[str, dict[str, set[str]]]:
+    """Return the file's version, and the terms of each disease as it writes them."""
     diseases: dict[str, set[str]] = {}
     version = "unknown"
     for line in _lines(path, content):
@@ -112,7 +140,7 @@ def _count_diseases(ontology: Ontology, path: Path, content: bytes) -> Frequenci
             diseases.setdefault(fields[0], set()).add(fields[3])
     if not diseases:
         raise FrequenciesUnreadable(f"{path} is no phenotype.hpoa: it has no annotations; see [ontology] annotations")
-    return count_terms(ontology, diseases.values(), version)
+    return version, diseases
 
 
 def read_frequencies(path: Path) -> Frequencies:

@@ -1,0 +1,68 @@
+"""Print how well each measure ranks published cases, by phenotype alone.
+
+python -m benchmarks.quality [PHENOPACKETS ...]
+"""
+
+import platform
+import sys
+from pathlib import Path
+
+from benchmarks.quality.measures import Cases, Measure, lsx, references
+from benchmarks.quality.ranking import Ranks, interval, rank
+from benchmarks.quality.task import PublishedCase, drawn, noisy, published_cases
+from matchmaker.exchange.config import Config, load_config, user_cache_dir
+from matchmaker.exchange.reference import load_knowledge
+from matchmaker.matching.profile import Knowledge
+from matchmaker.ontology.information import annotation_content
+
+DATA = Path(__file__).parents[1] / "data" / "phenopackets.jsonl.gz"
+OURS = "LSX"
+LED = "simGIC, as in patientMatcher"
+
+
+def main(paths: list[Path]) -> None:
+    """Evaluate and print."""
+    config = load_config(None, {"ontology.cache_dir": user_cache_dir()}, {})
+    knowledge = load_knowledge(config)
+    cases = drawn(published_cases(paths, knowledge))
+    print(f"{len(cases)} cases of {len({case.gene for case in cases})} genes; {_versions(knowledge)}; {_machine()}")
+    for title, queries, honest in (
+        ("any case, clean query", cases, False),
+        ("other publications, clean query", cases, True),
+        ("other publications, noisy query", noisy(cases, knowledge), True),
+    ):
+        _table(title, _ranked(cases, queries, knowledge, config, honest=honest))
+
+
+def _ranked(
+    cases: list[PublishedCase], queries: list[PublishedCase], knowledge: Knowledge, config: Config, *, honest: bool
+) -> dict[str, Ranks]:
+    profiles = [case.profile for case in cases]
+    matrix = Cases.of(profiles)
+    annotated = annotation_content(knowledge.ontology, config.ontology.annotations)
+    measures: dict[str, Measure] = references(matrix, profiles, [q.profile for q in queries], knowledge, annotated)
+    measures[OURS] = lsx(matrix, knowledge)
+    return {name: rank(cases, queries, one, other_publications=honest) for name, one in measures.items()}
+
+
+def _table(title: str, found: dict[str, Ranks]) -> None:
+    print(f"\n{title}: {len(found[OURS].ranks)} queries")
+    print("| measure | MRR | 95 % | hit 1 | hit 5 | hit 10 | LSX leads by (95 %) |\n|---|---|---|---|---|---|---|")
+    for name, ranks in found.items():
+        mean, low, high = interval(ranks.reciprocal, ranks.genes)
+        lead, least, most = interval(found[OURS].reciprocal - ranks.reciprocal, ranks.genes)
+        ahead = "" if name == OURS else f"{lead:+.1f} ({least:+.1f} to {most:+.1f})"
+        hits = " | ".join(f"{ranks.hit(k):.1f}" for k in (1, 5, 10))
+        print(f"| {name} | {mean:.1f} | {low:.1f} to {high:.1f} | {hits} | {ahead} |")
+
+
+def _versions(knowledge: Knowledge) -> str:
+    return ", ".join(f"{name} {version}" for name, version in knowledge.versions.items())
+
+
+def _machine() -> str:
+    return f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main([Path(argument) for argument in sys.argv[1:]] or [DATA])
