@@ -1,4 +1,4 @@
-"""All measures over all cases at once, in numpy. tests/benchmarks hold them to the functions of matching/phenotype.py."""
+"""All measures over all cases at once, in numpy. tests/benchmarks holds them to matching/phenotype.py."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

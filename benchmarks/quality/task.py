@@ -36,9 +36,10 @@ def published_cases(paths: Iterable[Path], knowledge: Knowledge) -> list[Publish
     """Return every case of the files that names a gene and has enough observed terms."""
     found = []
     for path in paths:
-        opened = gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8")
-        with opened as lines:
-            found += [case for line in lines if (case := _case(json.loads(line), knowledge))]
+        content = path.read_bytes()
+        text = gzip.decompress(content) if path.suffix == ".gz" else content
+        lines = text.decode("utf-8").splitlines()
+        found += [case for line in lines if (case := _case(json.loads(line), knowledge))]
     return found
 
 

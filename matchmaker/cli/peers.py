@@ -92,7 +92,10 @@ async def _heartbeat(config: Config, peer: Peer) -> HeartbeatBody | PeerFailure:
 
 
 def _check_url(url: str, *, allow_http: bool) -> None:
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise ConfigInvalid(f"--url: is no URL ({error})") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ConfigInvalid("--url: expected https://host/path, without a query")
     if not url.isprintable() or " " in url:

@@ -22,21 +22,39 @@ from matchmaker.policy.consent import outward, owns
 from matchmaker.records.case import Case
 from matchmaker.records.party import Client
 
+MOST_BYTES = 1_000_000  # of results in one answer; our own nodes cut at 2 MiB, others may sooner
+
 
 def results(
     profile: Profile, hits: Iterable[Hit], cases: Mapping[str, Case], asker: Client, knowledge: Knowledge
 ) -> tuple[MatchResult, ...]:
-    """Return the results for hits whose case is still there, in their order. The asker's own cases keep its ids."""
-    return tuple(
-        MatchResult(
+    """Return the results for hits, in their order, as far as one answer holds them.
+
+    The asker's own cases keep its ids. Nodes cut an answer that is too long and then have nothing: so where space
+    runs out, explanations go first, then the results from there on.
+    """
+    shown: list[MatchResult] = []
+    left = MOST_BYTES
+    for hit in hits:
+        result = MatchResult(
             score=MatchScore(patient=hit.score.value),
             patient=_shown(cases[hit.key], asker, knowledge),
             parts=score_parts(hit.score, knowledge),
             explanation=explanation(profile, hit.profile, knowledge),
         )
-        for hit in hits
-        if hit.key in cases
-    )
+        if _size(result) > left:
+            result = result.model_copy(update={"explanation": None})
+        left -= _size(result)
+        if left < 0:
+            break
+        shown.append(result)
+    return tuple(shown)
+
+
+def _size(result: MatchResult) -> int:
+    """Return how many bytes a result takes in JSON, at most: in UTF-8 a character takes no more than 4."""
+    written = result.model_dump_json(by_alias=True, exclude_none=True)
+    return len(written) if written.isascii() else len(written.encode("utf-8"))
 
 
 def _shown(case: Case, asker: Client, knowledge: Knowledge) -> Patient:

@@ -41,7 +41,12 @@ async def open_exchange(
         peer_client = await stack.enter_async_context(open_peer_client(config))
         fanout = Fanout(config.peers.deadline_seconds, config.peers.concurrency, world.clock)
         await following.open()
-        for step, every in ((following.catch_up, FOLLOW_EVERY_SECONDS), (following.save, SAVE_EVERY_SECONDS)):
+        rounds = (
+            (following.catch_up, FOLLOW_EVERY_SECONDS),
+            (following.save, SAVE_EVERY_SECONDS),
+            (store.sweep, SAVE_EVERY_SECONDS),
+        )
+        for step, every in rounds:
             stack.push_async_callback(_end, asyncio.create_task(forever(step, every)))
         yield Exchange(config, store, knowledge, following, peer_client, fanout, world)
 

@@ -73,7 +73,7 @@ class Node(Section):
 class Server(Section):
     """Where the node listens, and what it reads."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(pattern=r"^\S+$", description="an address or a name")] = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65_535)] = 8080
     max_body_bytes: Annotated[Whole, Field(ge=1_024, le=64 * 1024 * 1024)] = 256 * 1024
     body_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0

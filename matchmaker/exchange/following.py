@@ -40,6 +40,7 @@ class _Known:
     owner: str
     case_id: str
     revision: int
+    updated_at: float
 
 
 class Following:
@@ -57,6 +58,8 @@ class Following:
         self._public_ids: dict[tuple[str, str], str] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
         self._turn = asyncio.Lock()
+        self._withdrawals = 0
+        self.changes = 0  # of cases, since the start
         self._saved = 0  # cases that the snapshot and the store agree on
         self._revision = -1
         self.directory = Directory()
@@ -79,17 +82,20 @@ class Following:
             revision = await self._store.revision()
             if revision == self._revision:
                 return
+            await self._read_directory()  # first: a revoked token is locked out, whatever else goes wrong
             async for cases in self._store.changes_since(self._revision):
                 await self.run(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-            await self._read_directory()
             self._revision = revision
 
     async def save(self) -> None:
         """Write the snapshot if a tenth of the cases, or more than a thousand, are not in it as they are."""
         unsaved = len(self._known) - self._saved
         if unsaved > min(1_000, len(self._known) // 10):
+            withdrawals = self._withdrawals
             entries = await self.run(self._entries)
             await asyncio.to_thread(self._write, entries)
+            if withdrawals != self._withdrawals:
+                self._forget_snapshot()  # it was written with a case that has gone meanwhile
 
     async def _read_directory(self) -> None:
         clients = {c.token_sha256: c for c in await self._store.clients() if c.revoked_at is None}
@@ -101,8 +107,10 @@ class Following:
 
     async def search(
         self, patient: Patient, owner: str | None, k: int, eligible: Callable[[Audience], bool], minimum: float
-    ) -> tuple[Profile, list[Hit]]:
-        """Return the patient's profile and its best matches; it never matches the case that it is itself.
+    ) -> tuple[Profile, list[tuple[Hit, int]]]:
+        """Return the patient's profile, its best matches, and of which revision of its case each is.
+
+        A patient never matches the case that it is itself.
 
         `owner` is who asks, if it keeps cases: its own case of the patient's id, and any case of that public id, are
         the patient.
@@ -111,10 +119,11 @@ class Following:
         def allowed(group: Hashable) -> bool:
             return isinstance(group, Audience) and eligible(group)
 
-        def work() -> tuple[Profile, list[Hit]]:
+        def work() -> tuple[Profile, list[tuple[Hit, int]]]:
             profile = self._knowledge.profile(patient)
             itself = frozenset({patient.id, self._public_ids.get((owner or "", patient.id), patient.id)})
-            return profile, self._index.search(profile, k, allowed, itself, minimum)
+            hits = self._index.search(profile, k, allowed, itself, minimum)
+            return profile, [(hit, self._known[hit.key].revision) for hit in hits]
 
         return await self.run(work)
 
@@ -131,17 +140,19 @@ class Following:
         await self.save()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
-    def _restore(self, revisions: Mapping[str, int]) -> int:
+    def _restore(self, revisions: Mapping[str, tuple[int, float]]) -> int:
         kept = read_snapshot(self._snapshot, self._knowledge.fingerprint)
-        good = [entry for entry in kept.values() if revisions.get(entry.public_id) == entry.revision]
+        good = [
+            entry for entry in kept.values() if revisions.get(entry.public_id) == (entry.revision, entry.updated_at)
+        ]
         self._index.fill((entry.public_id, entry.profile, entry.audience) for entry in good)
         for entry in good:
-            self._know(entry.public_id, _Known(entry.audience.owner, entry.case_id, entry.revision))
+            self._know(entry.public_id, _Known(entry.audience.owner, entry.case_id, entry.revision, entry.updated_at))
         return len(good)
 
     def _entries(self) -> list[Entry]:
         return [
-            Entry(key, known.revision, known.case_id, group, profile)
+            Entry(key, known.revision, known.updated_at, known.case_id, group, profile)
             for key, profile, group in self._index.cases()
             if isinstance(group, Audience) and (known := self._known.get(key))
         ]
@@ -153,16 +164,24 @@ class Following:
         except OSError as error:
             logger.warning("the snapshot %s cannot be written: %s", self._snapshot, error.strerror)
 
+    def _forget_snapshot(self) -> None:
+        """Nothing of a withdrawn case stays on disk; the next `save` writes the others again."""
+        self._snapshot.unlink(missing_ok=True)
+        self._saved = 0
+
     def _take_in(self, cases: Iterable[Case]) -> None:
         for case in cases:
+            self.changes += 1
             if case.public_id in self._known:
                 self._saved = max(0, self._saved - 1)
             if case.patient is None:
+                self._withdrawals += 1
                 self._index.remove(case.public_id)
                 self._known.pop(case.public_id, None)
                 self._public_ids.pop((case.owner, case.id), None)
+                self._forget_snapshot()
             else:
-                self._know(case.public_id, _Known(case.owner, case.id, case.revision))
+                self._know(case.public_id, _Known(case.owner, case.id, case.revision, case.updated_at))
                 self._index.add(case.public_id, self._knowledge.profile(case.patient), case.audience)
 
     def _know(self, public_id: str, known: "_Known") -> None:

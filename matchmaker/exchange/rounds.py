@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 logger = logging.getLogger(__name__)
 
 
-async def forever(step: Callable[[], Awaitable[None]], every_seconds: float) -> None:
+async def forever(step: Callable[[], Awaitable[object]], every_seconds: float) -> None:
     """Take `step` again and again until cancelled. A failing step is logged, without data, and taken again."""
     while True:
         await asyncio.sleep(every_seconds)

@@ -15,10 +15,11 @@ from matchmaker.exchange.answers import results
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodeReport, SearchAnswer
-from matchmaker.exchange.metrics import count_available
+from matchmaker.exchange.metrics import Available, count_available, metrics_body
 from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan
 from matchmaker.exchange.world import World
-from matchmaker.matching.profile import Knowledge
+from matchmaker.matching.index import Hit
+from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.errors import Gone, NotFound, OverBudget, Unauthorised
 from matchmaker.mme.messages import MatchResponse, MatchResult, Metrics
 from matchmaker.mme.patient import Patient
@@ -31,6 +32,7 @@ from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client, Role, token_digest
 from matchmaker.store.base import Deposit, Draft, Outcome, Store
 
+_ATTEMPTS = 3  # at a consistent answer, while cases change
 _MAX_TOKEN = 254  # MME search-api, Security: under 255 characters
 
 
@@ -56,6 +58,7 @@ class Exchange:
         self._world = world
         self._budget = Budget(config.budget.queries_per_minute)
         self._buckets: dict[str, Bucket] = {}
+        self._counted: tuple[int, Available] | None = None  # at which change of the cases, and what
 
     def authenticate(self, token: str | None, role: Role) -> Client:
         """Return the client of a token, if it has this role. Errors: Unauthorised, the same for every cause."""
@@ -128,10 +131,13 @@ class Exchange:
 
     async def metrics(self) -> Metrics:
         """Return the numbers of metrics-api."""
+        changes = self._following.changes
+        if self._counted is None or self._counted[0] != changes:
+            self._counted = (changes, await self._following.tally(count_available))
         ledger = await self._store.ledger_totals()
         generated = self.time(self._world.now())
-        body = await self._following.tally(lambda cases: count_available(cases, ledger, generated))
         node = self.config.node
+        body = metrics_body(self._counted[1], ledger, generated)
         return Metrics(metrics=body, disclaimer=node.disclaimer or None, terms=node.terms or None)
 
     @staticmethod
@@ -140,24 +146,33 @@ class Exchange:
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
     async def _own_results(self, patient: Patient, asker: Client) -> tuple[tuple[MatchResult, ...], tuple[str, ...]]:
-        country = self.config.node.country
+        """Return what the asker is shown, and the keys of the genes shared; again, if a case changed meanwhile."""
+        for _ in range(_ATTEMPTS):
+            profile, hits, cases, changed = await self._found(patient, asker)
+            if not changed:
+                break
+            await self._following.catch_up()
+        shown = [hit for hit in hits if hit.key in cases]
+        genes = {key for hit in shown for key in profile.genes.keys() & hit.profile.genes.keys()}
+        made = await asyncio.to_thread(results, profile, shown, cases, asker, self._knowledge)
+        return made, tuple(sorted(genes))
+
+    async def _found(self, patient: Patient, asker: Client) -> tuple[Profile, list[Hit], dict[str, Case], bool]:
+        """Return the hits, their cases where they are still of the revision scored, and whether any is not."""
+        country, limits = self.config.node.country, self.config.answers
 
         def eligible(audience: Audience) -> bool:
             return may_learn(asker, audience, country, test_query=patient.test)
 
-        limits = self.config.answers
-        profile, hits = await self._following.search(
-            patient,
-            asker.name if asker.role is Role.DEPOSITOR else None,
-            limits.max_results,
-            eligible,
-            limits.min_score,
-        )
-        cases = await self._store.cases_by_public_id([hit.key for hit in hits])
-        cases = {key: case for key, case in cases.items() if eligible(case.audience)}
-        genes = {key for hit in hits for key in profile.genes.keys() & hit.profile.genes.keys()}
-        found = await self._following.run(lambda: results(profile, hits, cases, asker, self._knowledge))
-        return found, tuple(sorted(genes))
+        owner = asker.name if asker.role is Role.DEPOSITOR else None
+        profile, found = await self._following.search(patient, owner, limits.max_results, eligible, limits.min_score)
+        cases = await self._store.cases_by_public_id([hit.key for hit, _ in found])
+        good = {
+            hit.key: cases[hit.key]
+            for hit, revision in found
+            if hit.key in cases and cases[hit.key].revision == revision and eligible(cases[hit.key].audience)
+        }
+        return profile, [hit for hit, _ in found], good, len(good) < len(found)
 
     async def _search_here(
         self, case: Case, owner: Client, wanted: Wanted

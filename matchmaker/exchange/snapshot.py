@@ -22,10 +22,14 @@ _FORMAT = 1  # raise it when the content or the meaning of a profile changes
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A case as the index has it, and the `revision` of the case that it was made from."""
+    """A case as the index has it, and the revision of the case that it was made from, with the time of its change.
+
+    The time tells apart the changes of a store that was restored from a backup, which counts its revisions again.
+    """
 
     public_id: str
     revision: int
+    updated_at: float
     case_id: str
     audience: Audience
     profile: Profile
@@ -55,7 +59,15 @@ def _head(fingerprint: str, body: bytes) -> str:
 def _packed(entry: Entry) -> list[Any]:
     profile, audience = entry.profile, entry.audience
     return [
-        *(entry.public_id, entry.revision, entry.case_id, audience.owner, audience.sharing.value, audience.test),
+        *(
+            entry.public_id,
+            entry.revision,
+            entry.updated_at,
+            entry.case_id,
+            audience.owner,
+            audience.sharing.value,
+            audience.test,
+        ),
         *(sorted(profile.observed), sorted(profile.closure), profile.self_information),
         [[g.key, g.shown_id, g.symbol, [_variant(v) for v in g.variants]] for g in profile.genes.values()],
         *(sorted(profile.disorders), profile.notes),
@@ -68,7 +80,7 @@ def _variant(key: VariantKey) -> list[Any]:
 
 
 def _unpacked(row: list[Any]) -> Entry:
-    public_id, revision, case_id, owner, sharing, test, observed, closure, information, genes, *rest = row
+    public_id, revision, updated_at, case_id, owner, sharing, test, observed, closure, information, genes, *rest = row
     disorders, notes, features, gene_count, variant_count = rest
     profile = Profile(
         frozenset(observed),
@@ -79,7 +91,7 @@ def _unpacked(row: list[Any]) -> Entry:
         tuple(notes),
         Mentions(tuple(features), gene_count, variant_count),
     )
-    return Entry(public_id, revision, case_id, Audience(owner, Sharing(sharing), test), profile)
+    return Entry(public_id, revision, updated_at, case_id, Audience(owner, Sharing(sharing), test), profile)
 
 
 def _gene(key: str, shown_id: str, symbol: str | None, variants: list[Any]) -> CandidateGene:

@@ -1,5 +1,7 @@
 """Which descriptions are the same variant, across assemblies and ways of writing.
 
+What is not said is not guessed: without bases, or with an allele such as <DEL>, two variants are the same when start
+and end are (no end means one base); an alternate without a reference is an insertion.
 Every variant is brought to one form: on GRCh38 where the chain reaches, bases trimmed of what reference and
 alternate share, `end` left out where the bases say it. Positions are 0-based.
 """

@@ -215,7 +215,7 @@ def _variant(record: VcfRecord, draft: _Draft, origin: str) -> dict[str, Any] | 
         f"{made}.referenceBases": f"{source}.ref",
         f"{made}.alternateBases": f"{source}.alt",
     }
-    end = re.search(r"(?:^|;)END=(\d+)", record.info)
+    end = re.search(r"(?:^|;)END=([0-9]{1,10})(?:;|$)", record.info)
     return {
         "assembly": assembly,
         "referenceName": chromosome,

@@ -5,13 +5,14 @@ Knows the shape of files only, not what a record says.
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from matchmaker.mme.errors import Problem, RequestError
-from matchmaker.mme.strict_json import Json, parse
+from matchmaker.mme.strict_json import Json, inspect, read
 
 _MAX_DEPTH = 40  # phenopackets with pedigrees and files nest deeper than the exchange's own messages
 _CHUNK = 1 << 18
@@ -118,43 +119,54 @@ def _records(file: io.BufferedReader, *, by_line: bool) -> Iterator[Record | Unr
         number, first = number + 1, file.readline()
     if not first:
         yield Unreadable("", (Problem("", "holds no records"),))
-    elif by_line or _stands_alone(first, file):
-        yield from _lines(number, first, file)
     else:
-        yield from _whole(first + file.read())
+        second = file.readline()
+        if by_line or _is_record(first):
+            yield from _lines(number, chain([first, second], file))
+        else:
+            yield from _whole(number, b"".join([first, second, file.read()]), lines_likely=_is_record(second))
 
 
-def _stands_alone(line: bytes, rest: io.BufferedReader) -> bool:
-    """Tell whether a first line is a record by itself, good or bad, so that the next ones will be, too."""
+def _is_record(line: bytes) -> bool:
+    """Tell whether a line is a whole JSON object, so that the other lines will be, too."""
     text = line.strip()
-    if not text.startswith(b"{"):
-        return False
-    return rest.peek(1).lstrip().startswith(b"{") or isinstance(_parsed("", text), Record)
+    return text.startswith(b"{") and text.endswith(b"}") and isinstance(next(_parsed("", text)), Record)
 
 
-def _lines(number: int, first: bytes, rest: io.BufferedReader) -> Iterator[Record | Unreadable]:
-    line = first
-    while line:
-        if line.strip():
-            yield from _spread(_parsed(f"line {number}", line))
-        number, line = number + 1, rest.readline()
-
-
-def _whole(content: bytes) -> Iterator[Record | Unreadable]:
-    yield from _spread(_parsed("", content))
-
-
-def _spread(parsed: Record | Unreadable) -> Iterator[Record | Unreadable]:
-    """Yield the items of a list, or the record itself."""
-    if isinstance(parsed, Record) and isinstance(parsed.value, list):
-        for number, value in enumerate(parsed.value, 1):
-            yield Record(", ".join(part for part in (parsed.position, f"item {number}") if part), value)
+def _whole(number: int, content: bytes, *, lines_likely: bool) -> Iterator[Record | Unreadable]:
+    """Yield what a file is as one JSON text; or line by line, if it is none and only its first line may be bad."""
+    records = list(_parsed("", content))
+    if lines_likely and records and isinstance(records[0], Unreadable):
+        yield from _lines(number, content.splitlines(keepends=True))
     else:
-        yield parsed
+        yield from records
 
 
-def _parsed(position: str, content: bytes) -> Record | Unreadable:
+def _lines(number: int, lines: Iterable[bytes]) -> Iterator[Record | Unreadable]:
+    for line in lines:
+        if line.strip():
+            yield from _parsed(f"line {number}", line)
+        number += 1
+
+
+def _parsed(position: str, content: bytes) -> Iterator[Record | Unreadable]:
+    """Yield the record, or the items of a list, each checked by itself."""
     try:
-        return Record(position, parse(content, _MAX_DEPTH))
+        value = read(content, _MAX_DEPTH)
+    except RequestError as error:
+        yield Unreadable(position, error.problems)
+        return
+    if isinstance(value, list):
+        for number, item in enumerate(value, 1):
+            place = ", ".join(part for part in (position, f"item {number}") if part)
+            yield _checked(place, item)
+    else:
+        yield _checked(position, value)
+
+
+def _checked(position: str, value: Json) -> Record | Unreadable:
+    try:
+        inspect(value, "", _MAX_DEPTH)
     except RequestError as error:
         return Unreadable(position, error.problems)
+    return Record(position, value)

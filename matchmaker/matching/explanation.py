@@ -41,14 +41,12 @@ def explain(query: Profile, case: Profile, ontology: Ontology, weights: Informat
     left = dict(summands(query, case, weights))
     common = sorted(query.observed & case.observed, key=lambda term: (-weights.content[term], term))
     shared = [Shared(term, _take(left, ontology.ancestors(term))) for term in common]
-    related = [
-        Related(*pair, _take(left, ontology.ancestors(pair[0]) & ontology.ancestors(pair[1])))
-        for pair in _pairs(query, case, ontology, weights)
-    ]
-    while left:  # ancestors of other pairs than the nearest: the most telling first, each with a pair below it
+    mine, theirs = _first_below(query, ontology), _first_below(case, ontology)
+    nearest = sorted(_nearest(query, case, ontology, weights), key=lambda term: (-weights.content[term], term))
+    related = [Related(mine[t], theirs[t], t, _take(left, ontology.ancestors(t))) for t in nearest]
+    while left:  # ancestors that stand behind no term's nearest one
         through = max(left, key=lambda term: (weights.content[term], term))
-        pair = (_below(through, query, ontology), _below(through, case, ontology))
-        related.append(Related(*pair, through, _take(left, ontology.ancestors(through))))
+        related.append(Related(mine[through], theirs[through], through, _take(left, ontology.ancestors(through))))
     return Reasons(
         tuple(sorted(shared, key=lambda reason: (-reason.weight, reason.term))),
         tuple(sorted((r for r in related if r.weight), key=lambda r: (-r.weight, r.query, r.case))),
@@ -56,32 +54,23 @@ def explain(query: Profile, case: Profile, ontology: Ontology, weights: Informat
     )
 
 
-def _pairs(query: Profile, case: Profile, ontology: Ontology, weights: Information) -> list[tuple[int, int, int]]:
-    """Return (query term, case term, common ancestor) for every term without its like, most telling ancestor first."""
-    found: set[tuple[int, int, int]] = set()
-    for term in query.observed - case.observed:
-        if best := _nearest(term, case.observed, ontology, weights):
-            found.add((term, *best))
-    for term in case.observed - query.observed:
-        if best := _nearest(term, query.observed, ontology, weights):
-            found.add((best[0], term, best[1]))
-    return sorted(found, key=lambda pair: (-weights.content[pair[2]], pair))
+def _first_below(profile: Profile, ontology: Ontology) -> dict[int, int]:
+    """Return for every term of the closure a stated term that implies it: itself, or else the first."""
+    found: dict[int, int] = {}
+    for term in sorted(profile.observed):
+        for ancestor in ontology.ancestors(term) & profile.closure:
+            found.setdefault(ancestor, term)
+    return found | {term: term for term in profile.observed}
 
 
-def _nearest(term: int, others: frozenset[int], ontology: Ontology, weights: Information) -> tuple[int, int] | None:
-    """Return (other term, common ancestor) with the most telling common ancestor; None where none tells anything."""
-    best: tuple[int, int, int] | None = None
-    for other in others:
-        for ancestor in ontology.ancestors(term) & ontology.ancestors(other):
-            candidate = (weights.content[ancestor], -other, ancestor)
-            if candidate[0] and (best is None or candidate > best):
-                best = candidate
-    return (-best[1], best[2]) if best else None
-
-
-def _below(ancestor: int, profile: Profile, ontology: Ontology) -> int:
-    """Return the first of a profile's terms that imply `ancestor`."""
-    return min(term for term in profile.observed if ancestor in ontology.ancestors(term))
+def _nearest(query: Profile, case: Profile, ontology: Ontology, weights: Information) -> set[int]:
+    """Return for every term without its like the most telling ancestor that the other case has, too."""
+    common = query.closure & case.closure
+    found = set()
+    for term in query.observed ^ case.observed:
+        if ancestors := ontology.ancestors(term) & common:
+            found.add(max(ancestors, key=lambda ancestor: (weights.content[ancestor], ancestor)))
+    return found
 
 
 def _take(left: dict[int, int], terms: frozenset[int]) -> int:

@@ -3,7 +3,6 @@
     RequestError                      theirs: the asker can mend it
     |- NotJson               400      not JSON, or not UTF-8
     |- Unauthorised          401      token missing, empty, over-long or unknown: one body for all
-    |- Forbidden             403      known, but not in this role
     |- NotFound              404      no such thing, or not the asker's
     |- MethodNotAllowed      405
     |- NotAcceptable         406      another major version, or none
@@ -73,12 +72,6 @@ class Unauthorised(RequestError):
 
     def __init__(self) -> None:
         super().__init__("a valid token is required in the header X-Auth-Token")
-
-
-class Forbidden(RequestError):
-    """The token is known, but its role does not allow this."""
-
-    status = 403
 
 
 class NotFound(RequestError):

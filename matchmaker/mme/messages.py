@@ -25,7 +25,7 @@ class ShownTerm(Value):
 
 
 class SharedTerm(ShownTerm):
-    """A term that both cases show. `weight` is its part of the raw information, in thousandths of a nat."""
+    """A term that both cases show. `weight` is its part of the raw information, in 1/1024 nat."""
 
     weight: int
 

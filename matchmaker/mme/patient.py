@@ -148,6 +148,11 @@ class Contact(Value):
         Annotated[tuple[Literal["clinician", "researcher", "patient"], ...], Strict(False), Field(max_length=10)] | None
     ) = None
 
+    @field_validator("email", mode="after")
+    @classmethod
+    def _none_is_absent(cls, email: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return email or None
+
     @field_serializer("email")
     def _one_or_many(self, email: tuple[str, ...] | None) -> str | list[str] | None:
         """Write one address as 1.1 has it."""

@@ -17,7 +17,8 @@ Json = Any  # what json.loads gives: dict, list, str, int, float, bool, None
 MAX_DEPTH = 16
 _TOO_DEEP = "nested too many levels deep"
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_STRUCTURE = re.compile(r'"((?:[^"\\]|\\.)*)"|[\[\]{},:]', re.DOTALL)
+_MARK = re.compile(r'[\[\]{},:"]')
+_STRING_END = re.compile(r'[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _INTEGER_DIGITS = 18  # what fits a signed 64-bit integer
 
 
@@ -66,7 +67,7 @@ def read(body: bytes | str, max_depth: int = MAX_DEPTH) -> Json:
 def read_shallow(body: bytes, max_depth: int) -> Json:
     """As `read`, but what nests deeper than `max_depth` is put by a flaw for `inspect` to find, in its place.
 
-    Errors: NotJson (400).
+    Errors: NotJson (400), InvalidRequest (422).
     """
     try:
         return read(body, max_depth)
@@ -75,19 +76,36 @@ def read_shallow(body: bytes, max_depth: int) -> Json:
 
 
 def _cut(text: str, limit: int) -> str:
-    """Return the text with every container beyond the limit replaced by NaN."""
+    """Return the text with every container beyond the limit replaced by NaN; what is never closed ends it."""
     kept: list[str] = []
     depth, start = 0, 0
-    for token in _STRUCTURE.finditer(text):
-        if token[0] in "[{":
+    for mark, position, end in _marks(text):
+        if mark in "[{":
             depth += 1
             if depth == limit + 1:
-                kept += [text[start : token.start()], "NaN"]
-        elif token[0] in "]}":
+                kept += [text[start:position], "NaN"]
+                start = len(text)
+        elif mark in "]}":
             if depth == limit + 1:
-                start = token.end()
+                start = end
             depth -= 1
     return "".join([*kept, text[start:]])
+
+
+def _marks(text: str) -> Iterator[tuple[str, int, int]]:
+    """Yield (mark, start, end) of each bracket, comma, colon and string, in one pass; a string's mark is a quote.
+
+    An unclosed string ends it: whatever a stranger sends, the time grows with its length only.
+    """
+    position = 0
+    while found := _MARK.search(text, position):
+        position = found.end()
+        if found[0] == '"':
+            closed = _STRING_END.match(text, position)
+            if closed is None:
+                return
+            position = closed.end()
+        yield found[0], found.start(), position
 
 
 def inspect(value: Json, path: str, max_depth: int = MAX_DEPTH) -> None:
@@ -169,20 +187,17 @@ def _deep_path(text: str, limit: int) -> str:
     """Walk the brackets of a text too deep to parse, down to the first container beyond the limit."""
     stack: list[str | int] = []
     name = ""
-    for token in _STRUCTURE.finditer(text):
-        mark = token[0]
-        if mark == "[":
-            stack.append(0)
-        elif mark == "{":
-            stack.append("")
+    for mark, start, end in _marks(text):
+        if mark == '"':
+            name = text[start + 1 : end - 1]
+        elif mark in "[{":
+            stack.append(0 if mark == "[" else "")
         elif mark in "]}" and stack:
             stack.pop()
         elif mark == "," and stack and isinstance(stack[-1], int):
             stack[-1] += 1
         elif mark == ":" and stack:
             stack[-1] = name
-        else:
-            name = token[1] or ""
         if len(stack) > limit:
             break
     return _written(stack[:limit])

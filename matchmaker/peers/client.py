@@ -13,7 +13,7 @@ from typing import Any
 
 import aiohttp
 
-from matchmaker.mme.errors import InvalidRequest, NotJson, RequestError
+from matchmaker.mme.errors import InvalidRequest, RequestError
 from matchmaker.mme.media import media_type
 from matchmaker.mme.messages import HeartbeatBody, MatchResult
 from matchmaker.mme.patient import Patient
@@ -160,7 +160,7 @@ def _failed(response: aiohttp.ClientResponse) -> PeerFailure | None:
 def _read_answer(body: bytes) -> PeerAnswer | PeerFailure:
     try:
         answer = read_shallow(body, MAX_DEPTH)
-    except NotJson:
+    except RequestError:
         return PeerFailure(Status.INVALID, "the answer is not JSON")
     results = answer.get("results") if isinstance(answer, dict) else None
     if not isinstance(results, list):

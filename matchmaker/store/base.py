@@ -23,6 +23,14 @@ class StoreUnusable(StoreError):
     """The store cannot be opened: damaged, of a newer version, or not writable. The message says what to do."""
 
 
+class StoreBusy(StoreError):
+    """Another process holds the store, or its disk is full: nothing was written, it may be tried again."""
+
+
+class PublicIdTaken(StoreError):
+    """A draft's public id is another case's: ids are made by chance, and chance has failed."""
+
+
 class NameTaken(StoreError):
     """A client or peer of this name exists already."""
 
@@ -66,10 +74,16 @@ class Store(Protocol):
         """Return the revision of the last write."""
 
     async def deposit(self, drafts: Sequence[Draft], now: float) -> list[Deposit]:
-        """Store all drafts in one transaction, in order. The same content again changes nothing."""
+        """Store all drafts in one transaction, in order. The same content again changes nothing.
+
+        Errors: PublicIdTaken.
+        """
 
     async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
-        """Erase a case but for its ids; return what is left, None when there was none."""
+        """Erase a case but for its ids; return what is left, None when there was none. See `sweep`."""
+
+    async def sweep(self) -> bool:
+        """Erase what withdrawn cases left behind in logs; False when somebody reads them: try again later."""
 
     async def case(self, owner: str, case_id: str) -> Case | None:
         """Return a case by its owner's id, withdrawn or not."""
@@ -80,8 +94,8 @@ class Store(Protocol):
     async def cases_by_public_id(self, public_ids: Sequence[str]) -> dict[str, Case]:
         """Return the live cases of these public ids; a missing one is left out."""
 
-    async def case_revisions(self) -> dict[str, int]:
-        """Return the revision of every live case, by public id."""
+    async def case_revisions(self) -> dict[str, tuple[int, float]]:
+        """Return the revision of every live case and the time of its last change, by public id."""
 
     async def count_cases(self) -> int:
         """Return the count of live cases."""

@@ -20,7 +20,17 @@ from matchmaker.mme.patient import Patient
 from matchmaker.records.case import Case, Sharing
 from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
-from matchmaker.store.base import Deposit, Draft, NameTaken, NameUnknown, Outcome, StoreUnusable
+from matchmaker.store.base import (
+    Deposit,
+    Draft,
+    NameTaken,
+    NameUnknown,
+    Outcome,
+    PublicIdTaken,
+    StoreBusy,
+    StoreError,
+    StoreUnusable,
+)
 
 Result = TypeVar("Result")
 
@@ -28,6 +38,8 @@ FILE_NAME = "matchmaker.sqlite3"
 _SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 _BUSY_MS = 30_000  # how long a write waits for another process's write
+_SWEEP_MS = 100
+_PRIMARY = 0xFF  # the low byte of a result code
 _BATCH = 2_000
 _CASE = "owner, id, public_id, sharing, patient, created_at, updated_at, revision"
 
@@ -37,6 +49,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._swept = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         try:
             self._connection = self._thread.submit(_connect, path).result()
@@ -47,10 +60,8 @@ class SqliteStore:
     async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
-        except sqlite3.IntegrityError:
-            raise
         except sqlite3.DatabaseError as error:
-            raise _damaged(self._path, str(error)) from None
+            raise _translated(self._path, error) from None
 
     async def close(self) -> None:
         """See Store."""
@@ -74,11 +85,6 @@ class SqliteStore:
         """See Store."""
 
         def work(connection: sqlite3.Connection) -> Case | None:
-            left = erase(connection)
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the log of changes holds the patient, too
-            return left
-
-        def erase(connection: sqlite3.Connection) -> Case | None:
             with _transaction(connection):
                 row = connection.execute(
                     f"UPDATE cases SET patient = NULL, updated_at = ?, revision = ?"
@@ -87,7 +93,16 @@ class SqliteStore:
                 ).fetchone()
                 return _case(row) if row else None
 
-        return await self._run(work)
+        left = await self._run(work)
+        if left:
+            self._swept = False
+            await self.sweep()
+        return left
+
+    async def sweep(self) -> bool:
+        """See Store."""
+        self._swept = self._swept or await self._run(_empty_log)
+        return self._swept
 
     async def case(self, owner: str, case_id: str) -> Case | None:
         """See Store."""
@@ -105,10 +120,10 @@ class SqliteStore:
         cases = await self._run(lambda c: [_case(row) for row in c.execute(sql, (wanted,))])
         return {case.public_id: case for case in cases}
 
-    async def case_revisions(self) -> dict[str, int]:
+    async def case_revisions(self) -> dict[str, tuple[int, float]]:
         """See Store."""
-        sql = "SELECT public_id, revision FROM cases WHERE patient IS NOT NULL"
-        return await self._run(lambda connection: dict(connection.execute(sql)))
+        sql = "SELECT public_id, revision, updated_at FROM cases WHERE patient IS NOT NULL"
+        return await self._run(lambda connection: {row[0]: (row[1], row[2]) for row in connection.execute(sql)})
 
     async def count_cases(self) -> int:
         """See Store."""
@@ -228,11 +243,19 @@ def open_sqlite(directory: Path) -> SqliteStore:
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
         raise StoreUnusable(f"the data directory {directory} cannot be used: {reason}; choose another") from None
     except sqlite3.DatabaseError as error:
-        raise _damaged(path, str(error)) from None
+        raise _translated(path, error) from None
 
 
-def _damaged(path: Path, reason: str) -> StoreUnusable:
-    return StoreUnusable(f"{path} cannot be read ({reason}); restore it from a backup, or choose another --data-dir")
+def _translated(path: Path, error: sqlite3.DatabaseError) -> StoreError:
+    """Return what an error of SQLite means (its result codes: sqlite.org/rescode.html)."""
+    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY
+    if isinstance(error, sqlite3.IntegrityError):
+        return PublicIdTaken("the public id of a new case is taken; try again")
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return StoreBusy(f"{path} is held by another process; try again, or end that process")
+    if code in {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}:
+        return StoreBusy(f"{path} cannot be written ({error}); make room on its disk, or mend its permissions")
+    return StoreUnusable(f"{path} cannot be read ({error}); restore it from a backup, or choose another --data-dir")
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -264,6 +287,16 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             raise StoreUnusable(f"{path} is another program's database; choose another --data-dir")
         elif version != _SCHEMA_VERSION:
             raise StoreUnusable(f"{path} was written by a newer version of matchmaker; update this one")
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Move the log of changes, which still holds what was erased, into the file; False when somebody reads it."""
+    connection.execute(f"PRAGMA busy_timeout = {_SWEEP_MS}")
+    try:
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    finally:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_MS}")
+    return not busy
 
 
 def _schema() -> Iterator[str]:

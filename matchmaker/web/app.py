@@ -9,6 +9,7 @@ from aiohttp import web
 
 from matchmaker.exchange.service import Exchange
 from matchmaker.web import case_api, description, mme_api
+from matchmaker.web.body import json_response
 from matchmaker.web.errors import errors_middleware, route_of
 from matchmaker.web.keys import EXCHANGE
 from matchmaker.web.pages.numbers import NumbersPage
@@ -22,20 +23,29 @@ def create_app(exchange: Exchange) -> web.Application:
     app[EXCHANGE] = exchange
     app.router.add_routes(
         [
-            web.post("/match", mme_api.match),
+            web.post("/match", mme_api.match, expect_handler=_expect),
             web.get("/heartbeat", mme_api.heartbeat, allow_head=False),
             web.get("/metrics", mme_api.metrics, allow_head=False),
             web.get("/api/cases", case_api.get_cases, allow_head=False),
-            web.put("/api/cases/{id}", case_api.put_case),
+            web.put("/api/cases/{id}", case_api.put_case, expect_handler=_expect),
             web.get("/api/cases/{id}", case_api.get_case, allow_head=False),
             web.delete("/api/cases/{id}", case_api.delete_case),
-            web.post("/api/cases/{id}/search", case_api.search_case),
+            web.post("/api/cases/{id}/search", case_api.search_case, expect_handler=_expect),
             web.get("/", NumbersPage(time.monotonic).get),
             web.get("/service-info", description.service_info),
             web.get("/openapi.json", description.openapi),
         ]
     )
     return app
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    """RFC 9110, 10.1.1: a client may expect 100-continue and nothing else."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # what follows is the answer itself
+        return None
+    return json_response({"message": "Expect may be 100-continue only"}, 417)
 
 
 @web.middleware

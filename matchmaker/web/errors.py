@@ -13,13 +13,14 @@ from aiohttp import web
 
 from matchmaker.mme.errors import MethodNotAllowed, NotFound, RequestError
 from matchmaker.mme.media import LATEST, media_type
+from matchmaker.store.base import StoreBusy
 from matchmaker.web.keys import VERSION, is_mme
 
 logger = logging.getLogger("matchmaker.web")
 
 
 def errors_middleware(new_id: Callable[[], str]) -> web.middleware:  # type: ignore[valid-type]  # aiohttp types its decorator as a function
-    """Return the outermost middleware: what a handler raises becomes an answer. `new_id` names a bug."""
+    """Return the middleware by which what a handler raises becomes an answer. `new_id` names a bug."""
 
     @web.middleware
     async def answer_errors(request: web.Request, handler: Callable[..., object]) -> web.StreamResponse:
@@ -30,9 +31,25 @@ def errors_middleware(new_id: Callable[[], str]) -> web.middleware:  # type: ign
         except web.HTTPException as error:
             return _translated(request, error)
         except Exception as error:  # noqa: BLE001 - the one place where a bug becomes an answer
-            return _bug(request, error, new_id())
+            return _unexpected(request, _leaf(error), new_id())
 
     return answer_errors
+
+
+def _leaf(error: BaseException) -> BaseException:
+    """Return the first error within a group: tasks that ran together fail as a group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _unexpected(request: web.Request, error: BaseException, bug: str) -> web.Response:
+    if isinstance(error, RequestError):
+        return _answer(request, error)
+    if isinstance(error, StoreBusy):
+        logger.warning("the store is busy in %s", route_of(request))
+        return _json(request, 503, {"message": "this node's store is busy; try again"}, {"Retry-After": "5"})
+    return _bug(request, error, bug)
 
 
 def _answer(request: web.Request, error: RequestError) -> web.Response:
@@ -51,7 +68,7 @@ def _translated(request: web.Request, error: web.HTTPException) -> web.Response:
     return _json(request, error.status, {"message": error.reason}, {})
 
 
-def _bug(request: web.Request, error: Exception, bug: str) -> web.Response:
+def _bug(request: web.Request, error: BaseException, bug: str) -> web.Response:
     frames = " < ".join(
         f"{f.filename}:{f.lineno} {f.name}" for f in reversed(traceback.extract_tb(error.__traceback__))
     )

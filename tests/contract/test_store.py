@@ -13,7 +13,7 @@ from matchmaker.mme.validation import validate
 from matchmaker.records.case import Sharing
 from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
-from matchmaker.store.base import Draft, NameTaken, NameUnknown, Outcome, Store, StoreUnusable
+from matchmaker.store.base import Draft, NameTaken, NameUnknown, Outcome, PublicIdTaken, Store, StoreBusy, StoreUnusable
 from matchmaker.store.sqlite import FILE_NAME, open_sqlite
 from tests.samples import patient_json
 
@@ -104,7 +104,9 @@ async def test_changes_are_told_once_in_order_withdrawals_included(store: Store)
     await store.withdraw("dublin", "b", 3.0)
     changes = [case async for batch in store.changes_since(seen) for case in batch]
     assert [(case.id, case.withdrawn) for case in changes] == [("a", False), ("c", False), ("b", True)]
-    assert await store.case_revisions() == {case.public_id: case.revision for case in changes if not case.withdrawn}
+    assert await store.case_revisions() == {
+        case.public_id: (case.revision, case.updated_at) for case in changes if not case.withdrawn
+    }
     assert [case async for batch in store.changes_since(await store.revision()) for case in batch] == []
 
 
@@ -147,7 +149,7 @@ async def test_what_was_acknowledged_is_there_when_opened_again(open_store: Open
 
 async def test_a_transaction_is_kept_whole_or_not_at_all(store: Store) -> None:
     clash = Draft("cork", "p2", "public-dublin-p1", Sharing.ALL, draft("p2").patient)  # a public id that is taken
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(PublicIdTaken):
         await store.deposit([draft(), clash], 1.0)
     assert await store.count_cases() == 0
 
@@ -193,6 +195,34 @@ async def test_a_withdrawn_patient_leaves_nothing_in_the_files(tmp_path: Path) -
     assert any(b"Unmistakable" in path.read_bytes() for path in tmp_path.iterdir())
     await store.withdraw("dublin", "p1", 3.0)
     assert all(b"Unmistakable" not in path.read_bytes() for path in tmp_path.iterdir()), "while it is still open"
+    await store.close()
+
+
+async def test_a_withdrawn_patient_is_swept_out_of_the_log_once_nobody_reads_it(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    await store.deposit([draft(contact={"name": "Unmistakable Name", "href": "mailto:a@b.example"})], 1.0)
+    reader = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    reader.execute("BEGIN")
+    reader.execute("SELECT count(*) FROM cases").fetchone()
+    await store.withdraw("dublin", "p1", 2.0)
+    assert await store.sweep() is False
+    reader.close()
+    assert await store.sweep() is True
+    assert all(b"Unmistakable" not in path.read_bytes() for path in tmp_path.iterdir())
+    await store.close()
+
+
+async def test_a_store_held_by_another_process_is_not_told_as_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("matchmaker.store.sqlite._BUSY_MS", 50)
+    store = open_sqlite(tmp_path)
+    holder = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreBusy, match="another process"):
+        await store.deposit([draft()], 1.0)
+    holder.close()
+    assert (await store.deposit([draft()], 1.0))[0].outcome is Outcome.NEW
     await store.close()
 
 

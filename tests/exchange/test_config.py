@@ -40,6 +40,7 @@ def test_file_then_environment_then_options(tmp_path: Path) -> None:
         ('[node]\nname = "no spaces"\n', r"node\.name"),
         ("[peers]\ndeadline_seconds = 0\n", r"peers\.deadline_seconds"),
         ("server = 5\n", "server"),
+        ('[server]\nhost = ""\n', r"server\.host"),
         ("[server]\nport = true\n", r"server\.port"),
         ('[storage]\ndata_dir = ""\n', r"storage\.data_dir"),
         ('[storage]\ndata_dir = "a\\u0000b"\n', r"storage\.data_dir"),

@@ -12,6 +12,7 @@ from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
 from matchmaker.records.case import Audience, Sharing
 from matchmaker.records.party import Role
+from matchmaker.store.sqlite import FILE_NAME
 from tests.conftest import RunningNode, StartNode
 from tests.samples import official_patients, patient_json
 
@@ -19,7 +20,7 @@ from tests.samples import official_patients, patient_json
 def entries(knowledge: Knowledge) -> list[Entry]:
     patients = [validate(Patient, patient) for patient in official_patients()]
     audience = Audience("me", Sharing.ALL, test=True)
-    return [Entry(f"public-{p.id}", n, p.id, audience, knowledge.profile(p)) for n, p in enumerate(patients)]
+    return [Entry(f"public-{p.id}", n, n + 0.5, p.id, audience, knowledge.profile(p)) for n, p in enumerate(patients)]
 
 
 def test_a_snapshot_is_read_as_it_was_written(tmp_path: Path, real_knowledge: Knowledge) -> None:
@@ -52,6 +53,45 @@ async def put(node: RunningNode, owner: dict[str, str], patient: dict[str, Any])
     body = {"patient": patient, "sharing": {"with": "all"}}
     async with node.session.put(f"{node.url}/api/cases/{patient['id']}", json=body, headers=owner) as response:
         assert response.status in {200, 201}
+
+
+async def test_nothing_of_a_withdrawn_case_stays_in_the_whole_data_directory(
+    start_node: StartNode, tmp_path: Path
+) -> None:
+    def found() -> list[str]:
+        return [p.name for p in (tmp_path / "ireland").rglob("*") if p.is_file() and b"HP:0100543" in p.read_bytes()]
+
+    async with start_node() as node:
+        owner = await node.add_client("dublin", Role.DEPOSITOR)
+        await put(node, owner, patient_json("p0"))
+        await put(node, owner, patient_json("p1", features=[{"id": "HP:0100543"}]))
+    assert SNAPSHOT_NAME in found()
+    async with start_node() as node:
+        async with node.session.delete(f"{node.url}/api/cases/p1", headers=owner) as response:
+            assert response.status == 204
+        assert found() == []
+    assert found() == []
+
+
+async def test_a_store_restored_from_a_backup_is_not_taken_for_the_one_of_the_snapshot(
+    start_node: StartNode, tmp_path: Path
+) -> None:
+    data = tmp_path / "ireland"
+    async with start_node() as node:
+        owner = await node.add_client("dublin", Role.DEPOSITOR)
+        await put(node, owner, patient_json("p0"))
+        await put(node, owner, patient_json("p1"))
+    backup = (data / FILE_NAME).read_bytes()
+    async with start_node() as node:
+        await put(node, owner, patient_json("p1", genomicFeatures=[{"gene": {"id": "TTN"}}]))
+    later = (data / SNAPSHOT_NAME).read_bytes()
+    (data / FILE_NAME).write_bytes(backup)
+    async with start_node() as node:
+        await put(node, owner, patient_json("p1", genomicFeatures=[{"gene": {"id": "USH2A"}}]))
+        expected = await searched(node, owner)
+    (data / SNAPSHOT_NAME).write_bytes(later)
+    async with start_node() as node:
+        assert await searched(node, owner) == expected
 
 
 async def test_a_start_from_a_snapshot_finds_what_changed_since(start_node: StartNode, tmp_path: Path) -> None:

@@ -188,6 +188,16 @@ def test_assemblies_have_one_name(real_knowledge: Knowledge, tmp_path: Path, ass
     assert made["genomicFeatures"][0]["variant"]["assembly"] == expected
 
 
+@pytest.mark.parametrize(
+    ("info", "end"), [("SVTYPE=DEL;END=31120000", 31120000), ("END=" + "9" * 5_000, 31110716), ("XEND=5", 31110716)]
+)
+def test_the_end_of_a_structural_variant_is_in_info(
+    real_knowledge: Knowledge, tmp_path: Path, info: str, end: int
+) -> None:
+    made = patient(real_knowledge, tmp_path, changed((*DESCRIPTOR, "vcfRecord", "info"), info))
+    assert made["genomicFeatures"][0]["variant"]["end"] == end
+
+
 def test_a_rejected_gene_is_none(real_knowledge: Knowledge, tmp_path: Path) -> None:
     rejected = changed((*DESCRIPTOR[:5], "interpretationStatus"), "REJECTED")
     assert "genomicFeatures" not in patient(real_knowledge, tmp_path, rejected)

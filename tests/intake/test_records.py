@@ -30,6 +30,19 @@ def test_a_list_of_records(tmp_path: Path, indent: int | None) -> None:
     assert read(tmp_path / "x.json", json.dumps([ONE, TWO], indent=indent)) == [("item 1", ONE), ("item 2", TWO)]
 
 
+def test_one_bad_item_of_a_list_does_not_lose_the_others(tmp_path: Path) -> None:
+    content = '[{"id": "a"}, {"n": NaN}, {"k": 1, "k": 2}, {"s": "\\ud800"}, {"id": "b"}]'
+    found = read(tmp_path / "x.json", content)
+    assert [place for place, _ in found] == [f"item {number}" for number in range(1, 6)]
+    assert [value for _, value in found if isinstance(value, dict)] == [{"id": "a"}, {"id": "b"}]
+    assert [problem.split(":")[0] for _, problem in found if isinstance(problem, str)] == ["n", "k", "s"]
+
+
+@pytest.mark.parametrize("content", ['{"patient":\n{"id": "a"}\n}', "{\n{}", '{"a": {}\n,\n"b": {}}'])
+def test_a_record_is_taken_for_lines_only_where_a_line_is_a_record(tmp_path: Path, content: str) -> None:
+    assert len(read(tmp_path / "x.json", content)) <= 2
+
+
 def test_one_record_over_many_lines(tmp_path: Path) -> None:
     assert read(tmp_path / "x.json", json.dumps(ONE, indent=2)) == [("", ONE)]
 

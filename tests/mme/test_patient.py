@@ -61,6 +61,13 @@ def test_an_email_may_be_one_or_a_list(email: Any) -> None:
     assert read(patient_json(contact=contact)).contact.email
 
 
+def test_no_email_at_all_is_none() -> None:
+    contact = {"name": "x", "href": "mailto:a@b.example", "email": []}
+    patient = read(patient_json(contact=contact))
+    assert patient.contact.email is None
+    assert read(patient.to_json()) == patient
+
+
 @pytest.mark.parametrize("name", ["MT", "M", "X", "Y", "1", "22"])
 @pytest.mark.parametrize("assembly", ["GRCh37", "GRCh38.p13", "NCBI36"])
 def test_chromosomes_and_assemblies_of_the_standard_are_accepted(name: str, assembly: str) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matchmaker.mme.errors import InvalidRequest, NotJson, RequestError
-from matchmaker.mme.strict_json import MAX_DEPTH, parse, printable
+from matchmaker.mme.strict_json import MAX_DEPTH, inspect, parse, printable, read_shallow
 
 TREES = st.recursive(
     st.none() | st.booleans() | st.integers(-(10**17), 10**17) | st.floats(allow_nan=False, allow_infinity=False)
@@ -51,6 +51,25 @@ def test_nesting_is_refused_at_any_depth_with_the_path_where_it_went_too_deep(de
     with pytest.raises(InvalidRequest) as raised:
         parse(body)
     assert raised.value.problems[0].path == "patient.features" + "[0]" * (MAX_DEPTH - 2)
+
+
+def test_an_unclosed_string_costs_no_more_than_its_length() -> None:
+    """By the square of its length, this one would cost a day."""
+    body = b"[" * 2_000 + b'"' + b'\\"' * 500_000
+    for parsing in (parse, lambda text: read_shallow(text, MAX_DEPTH)):
+        with pytest.raises(RequestError):
+            parsing(body)
+
+
+def test_what_nests_too_deep_is_put_by_a_flaw_and_the_rest_is_read() -> None:
+    deep = "[" * 50_000 + "]" * 50_000
+    value = read_shallow(f'{{"a": [1, {deep}, {{"b": "]["}}, 2]}}'.encode(), MAX_DEPTH)
+    assert (value["a"][0], value["a"][2], value["a"][3]) == (1, {"b": "]["}, 2)
+    with pytest.raises(RequestError):
+        inspect(value["a"][1], "a[1]")
+    for unclosed in (b"[" * 16 + b"[]," + b"[" * 200_000, b'{"results": [' + b"[" * 200_000):
+        with pytest.raises(RequestError):
+            read_shallow(unclosed, MAX_DEPTH)
 
 
 def test_sixteen_levels_are_read() -> None:

@@ -111,6 +111,7 @@ async def test_strange_additions_do_not_lose_a_good_result(client: PeerClient, p
         (http("200 OK", b'{"results": {}}'), Status.INVALID),
         (http("200 OK", b'{"results": [' + b"[" * 100_000), Status.INVALID),
         (http("200 OK", b"[" * 100_000 + b"]" * 100_000), Status.INVALID),
+        (http("200 OK", b"[" * 16 + b"[]," + b"[" * 200_000), Status.INVALID),
         (http("200 OK", b"\xff\xfe"), Status.INVALID),
         (http("200 OK", b'{"results": []}', Content_Encoding="gzip"), Status.INVALID),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{", Status.INVALID),

@@ -10,7 +10,9 @@ from urllib.parse import quote
 
 import pytest
 
+from matchmaker.peers.client import PeerClient
 from matchmaker.records.party import Role
+from matchmaker.store.base import StoreBusy
 from tests.conftest import RunningNode, StartNode
 from tests.peers.misbehaving import FakePeer, Vice, drips, fake_peer, hangs, http, result, says
 from tests.peers.misbehaving import answer as peer_answer
@@ -165,6 +167,30 @@ async def test_a_search_asks_every_node_and_shows_how_each_answered(
 async def fake_peers(vices: dict[str, Vice]) -> AsyncIterator[dict[str, FakePeer]]:
     async with contextlib.AsyncExitStack() as stack:
         yield {name: await stack.enter_async_context(fake_peer(vice)) for name, vice in vices.items()}
+
+
+async def test_a_bug_while_peers_are_asked_is_logged_where_it_happened(
+    node: RunningNode, owner: dict[str, str], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    await call(node, "PUT", "/api/cases/p1", owner, body())
+    await node.add_peer("spain", "http://127.0.0.1:1")
+    monkeypatch.setattr(PeerClient, "ask", broken)
+    assert (await call(node, "POST", "/api/cases/p1/search", owner))[0] == 500
+    assert "ZeroDivisionError in POST /api/cases/{id}/search" in caplog.text
+    assert "broken" in caplog.text
+
+
+async def test_a_store_that_is_busy_is_told_as_busy(
+    node: RunningNode, owner: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def busy(*_: object) -> None:
+        raise StoreBusy("held")
+
+    monkeypatch.setattr(node.exchange, "deposit", busy)
+    assert (await call(node, "PUT", "/api/cases/p1", owner, body()))[0] == 503
 
 
 @pytest.mark.parametrize(

@@ -340,6 +340,51 @@ async def test_a_node_that_came_to_bear_an_owners_name_is_not_the_owner(node: Ru
     assert "MRN" not in json.dumps(answer)
 
 
+async def test_a_case_that_changes_while_it_is_answered_is_shown_as_it_is_scored(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, spain = await node.add_client("dublin", Role.DEPOSITOR), await node.add_client("spain")
+    await deposit(node, owner, patient_json("p"))
+    following = node.exchange._following  # noqa: SLF001 - where the change comes between
+    search, changes = following.search, iter([{"genomicFeatures": [{"gene": {"id": "TTN"}}]}])
+
+    async def search_then_change(*arguments: Any) -> Any:
+        found = await search(*arguments)
+        for change in changes:
+            await deposit(node, owner, patient_json("p", **change))
+            break
+        return found
+
+    monkeypatch.setattr(following, "search", search_then_change)
+    _, answer, _ = await post(node, {"patient": patient_json("q")}, {**spain, **MME})
+    (result,) = answer["results"]
+    assert result["patient"]["genomicFeatures"][0]["gene"]["_geneName"] == "TTN"
+    assert "sharedGenes" not in result["_explanation"] or result["_explanation"]["sharedGenes"] == []
+    assert result["score"]["patient"] < 0.5
+
+
+async def test_an_answer_is_never_longer_than_other_nodes_read(node: RunningNode) -> None:
+    owner, spain = await node.add_client("dublin", Role.DEPOSITOR), await node.add_client("spain")
+    long = [{"gene": {"id": "BCKDK"}, "variant": variant_json(referenceBases="G" * 80_000)}]
+    for number in range(20):
+        await deposit(node, owner, patient_json(f"p{number}", genomicFeatures=long))
+    _, answer, _ = await post(node, {"patient": patient_json("q")}, {**spain, **MME})
+    assert 5 < len(answer["results"]) < 20
+    assert len(json.dumps(answer)) < 2 * 1024 * 1024
+
+
+async def test_one_may_expect_to_continue_and_nothing_else(node: RunningNode) -> None:
+    spain = await node.add_client("spain")
+    body = json.dumps({"patient": patient_json()}).encode()
+    head = f"POST /match HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n"
+    head += f"Content-Type: {V10}\r\nAccept: {V10}\r\nX-Auth-Token: {spain['X-Auth-Token']}\r\n"
+    answer = await raw(node, f"{head}Expect: 100-continue\r\n\r\n".encode() + body)
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK")
+    answer = await raw(node, f"{head}Expect: miracles\r\n\r\n".encode() + body)
+    assert answer.startswith(b"HTTP/1.1 417")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["message"]
+
+
 async def test_a_disclaimer_is_told_with_every_answer(start_node: StartNode) -> None:
     async with start_node(node__disclaimer="Careful.", node__terms="Be kind.") as node:
         spain = await node.add_client("spain")
