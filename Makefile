@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach candidate,python3 python3.13 python3.12 python3.11,$(shell \
 	$(candidate) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(candidate))))
 
-.PHONY: setup demo serve test check format lock clean
+.PHONY: setup demo serve test quality check format lock clean
 
 setup: $(VENV)/.ready
 
 $(VENV)/.ready: requirements/dev.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "matchmaker needs Python 3.11, 3.12 or 3.13; set PYTHON to one" >&2; exit 1; }
+	@echo "setting up $(VENV) with $(PYTHON), about half a minute ..."
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
@@ -24,6 +25,9 @@ serve: setup ## a node on 127.0.0.1:8080
 
 test: setup ## every test
 	$(BIN)/python -m pytest
+
+quality: setup ## how well published cases are ranked; some minutes
+	@$(BIN)/python -m benchmarks.quality
 
 check: setup ## lint, format, types
 	$(BIN)/ruff check .

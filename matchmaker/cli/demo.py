@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from matchmaker.cli.showing import explanation_text, genes_of, plain
+from matchmaker.cli.showing import explanation_text, plain
 from matchmaker.demo.nodes import DemoFailed
 from matchmaker.demo.story import Told, tell
 from matchmaker.exchange.messages import SearchAnswer
@@ -63,25 +63,28 @@ def _show(console: Console, told: Told) -> None:
         )
     console.print()
     console.print(_nodes(told.federated))
-    console.print(Text(f"From deposit to answer: {told.seconds:.2f} s. Try it yourself:\n"))
-    console.print(Text(_curl(told)), soft_wrap=True)
+    console.print(Text(f"From deposit to answer: {told.seconds:.2f} s."))
+    if told.stays_up:
+        console.print(Text("Ask the Spanish node yourself, as another node does:\n"))
+        console.print(Text(_curl(told)), soft_wrap=True)
 
 
 def _matches(answer: SearchAnswer) -> Table:
     table = Table(title=f"Martin's matches, the best {_ROWS} of {len(answer.results)}", title_justify="left")
     for name, justify in (("", "right"), ("score", "right"), ("node", "left"), ("case", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]  # rich wants the literal types
-    table.add_column("candidate genes")
+    table.add_column("shared gene")
     table.add_column("shared features")
     for rank, result in enumerate(answer.results[:_ROWS], 1):
         shared = result.explanation.shared_terms if result.explanation else ()
+        genes = result.explanation.shared_genes if result.explanation else ()
         features = ", ".join(term.label or term.id for term in shared)
         table.add_row(
             str(rank),
             f"{result.score.patient:.3f}",
             plain(result.node),
             plain(result.patient.id, 10),
-            plain(genes_of(result.patient), 24),
+            plain(", ".join(gene.symbol or gene.id for gene in genes) or "none", 24),
             plain(features, 60),
         )
     return table
@@ -96,14 +99,12 @@ def _nodes(answer: SearchAnswer) -> Table:
 
 
 def _curl(told: Told) -> str:
-    """A question to the Spanish node, as another node asks it."""
+    """A question to the Spanish node, as another node asks it; broken where a shell lets it be."""
     spoken = media_type("1.0")
     parts = [
-        "curl",
-        "-sS",
-        *("-H", f"X-Auth-Token: {told.spain.peer_token}"),
-        *("-H", f"Content-Type: {spoken}", "-H", f"Accept: {spoken}"),
-        *("--data-binary", f"@{told.query_file}"),
-        f"{told.spain.url}/match",
+        ("curl", "-sS", "-H", f"X-Auth-Token: {told.spain.peer_token}"),
+        ("-H", f"Content-Type: {spoken}"),
+        ("-H", f"Accept: {spoken}"),
+        ("--data-binary", f"@{told.query_file}", f"{told.spain.url}/match"),
     ]
-    return " ".join(shlex.quote(part) for part in parts)
+    return " \\\n  ".join(shlex.join(part) for part in parts)

@@ -33,7 +33,7 @@ def doctor(config: ConfigFile = None, data_dir: DataDir = None) -> None:
         typer.echo(f"advice: {text}")
     if checkup.wrong:
         raise typer.Exit(1)
-    typer.echo("nothing is wrong")
+    typer.echo(f"nothing is wrong; {len(checkup.advice)} pieces of advice" if checkup.advice else "nothing is wrong")
 
 
 async def _counts(store: Store) -> tuple[list[Client], list[Peer], int]:

@@ -1,6 +1,7 @@
 """`matchmaker match`: cases from files against the store, offline."""
 
 import asyncio
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -33,6 +34,8 @@ def match(
     settled = configured(config, data_dir)
     knowledge = load_knowledge(settled)
     matcher = asyncio.run(_open(settled, knowledge))
+    if not len(matcher):
+        typer.echo(f"note: there are no cases in {settled.storage.data_dir}; put some there with: load", err=True)
     reading = Reading(knowledge.genes, settled.node.contact)
     bad = 0
     for file in record_files(files):
@@ -48,8 +51,10 @@ def match(
 
 async def _open(config: Config, knowledge: Knowledge) -> OfflineMatcher:
     store = open_store(config)
+    console = Console(stderr=True, highlight=False)
     try:
-        return await open_offline(store, knowledge)
+        with console.status("reading the store's cases") if console.is_terminal else contextlib.nullcontext():
+            return await open_offline(store, knowledge)
     finally:
         await store.close()
 

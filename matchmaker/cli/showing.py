@@ -8,7 +8,6 @@ from rich.text import Text
 
 from matchmaker.exchange.offline import Found
 from matchmaker.mme.messages import Explanation
-from matchmaker.mme.patient import Patient
 from matchmaker.mme.strict_json import printable
 
 _WIDTH = 60
@@ -38,7 +37,7 @@ def offline_table(query: str, found: Sequence[Found]) -> RenderableType:
 
 def explanation_text(case_id: str, explanation: Explanation) -> RenderableType:
     """Return the reasons for one match, a line each."""
-    lines = [Text.assemble("Why ", plain(case_id), style="bold")]
+    lines = [Text.assemble(("Why ", "bold"), (plain(case_id).plain, "bold"), " (figures: information in nat)")]
     for gene in explanation.shared_genes[:_SHOWN]:
         what = "same variant in " if gene.same_variant else "same gene "
         lines.append(Text.assemble("  ", what, plain(gene.symbol or gene.id), " (", plain(gene.id), ")"))
@@ -63,9 +62,3 @@ def explanation_text(case_id: str, explanation: Explanation) -> RenderableType:
 
 def _hidden(kinds: Iterable[Sequence[object]]) -> int:
     return sum(max(0, len(kind) - _SHOWN) for kind in kinds)
-
-
-def genes_of(patient: Patient) -> str:
-    """Return a patient's candidate genes by symbol, each once."""
-    names = dict.fromkeys(feature.gene.name or feature.gene.id for feature in patient.genomic_features)
-    return ", ".join(names) or "none"

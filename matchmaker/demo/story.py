@@ -30,6 +30,7 @@ class Told:
     federated: SearchAnswer
     seconds: float
     query_file: Path
+    stays_up: bool
 
     @property
     def spanish_case_first(self) -> bool:
@@ -55,14 +56,16 @@ async def tell(say: Callable[[str], None], show: Callable[[Told], None], *, once
         ireland, spain = await prepare(directory, cache)
         say(f"  ireland has {ireland.cases}, spain {spain.cases}. Each starts as a process of its own …")
         async with running((ireland, spain), cache):
-            told = await _tell(ireland, spain, directory, say)
+            told = await _tell(ireland, spain, directory, say, stays_up=not once)
             show(told)
             if not once:
                 say("\nBoth nodes stay up until Ctrl-C.")
                 await asyncio.Event().wait()
 
 
-async def _tell(ireland: DemoNode, spain: DemoNode, directory: Path, say: Callable[[str], None]) -> Told:
+async def _tell(
+    ireland: DemoNode, spain: DemoNode, directory: Path, say: Callable[[str], None], *, stays_up: bool
+) -> Told:
     body = json.loads((DATA / "martin.json").read_text(encoding="utf-8"))
     query_file = directory / "martin.json"
     query_file.write_text(json.dumps(body), encoding="utf-8")
@@ -76,7 +79,7 @@ async def _tell(ireland: DemoNode, spain: DemoNode, directory: Path, say: Callab
         say(f"  {_described(local)}")
         say("… and asks Spain.")
         federated = await _search(session, path, {})
-    return Told(ireland, spain, local, federated, time.monotonic() - started, query_file)
+    return Told(ireland, spain, local, federated, time.monotonic() - started, query_file, stays_up)
 
 
 def _described(answer: SearchAnswer) -> str:

@@ -29,6 +29,10 @@ class OfflineMatcher:
         self._index = CaseIndex(knowledge.information)
         self._keys: defaultdict[str, set[str]] = defaultdict(set)
 
+    def __len__(self) -> int:
+        """Return the count of cases."""
+        return len(self._index)
+
     def take_in(self, case: Case) -> None:
         """Add a case; a withdrawn one is left out."""
         if case.patient is not None:

@@ -93,9 +93,12 @@ class Exchange:
         await self._following.catch_up()
         return deposit
 
-    def notes(self, patient: Patient) -> tuple[str, ...]:
-        """Return what of a patient takes no part in its scores, and why."""
-        return self._knowledge.profile(patient).notes
+    def notes(self, patient: Patient, sharing: Sharing) -> tuple[str, ...]:
+        """Return what its owner should know of a case: what takes no part in its scores, and who cannot see it."""
+        notes = self._knowledge.profile(patient).notes
+        if sharing is Sharing.COUNTRY and self.config.node.country is None:
+            return (*notes, "this node has no country: what is shared with the country is shown to nobody else")
+        return notes
 
     async def withdraw(self, owner: Client, case_id: str) -> None:
         """Erase a case. Errors: NotFound."""

@@ -109,7 +109,7 @@ class Knowledge:
             key: self._candidate(resolution, given[key], frozenset(variants[key]))
             for key, resolution in resolved.items()
         }
-        return candidates, [_doubt(given[key], r) for key, r in resolved.items() if r.ambiguous]
+        return candidates, [_doubt(given[key], r) for key, r in resolved.items() if r.gene is None]
 
     def _candidate(self, resolution: Resolution, given: str, variants: frozenset[VariantKey]) -> CandidateGene:
         gene = resolution.gene
@@ -119,6 +119,8 @@ class Knowledge:
 
 
 def _doubt(given: str, resolution: Resolution) -> str:
+    if not resolution.ambiguous:
+        return f"{given} is no gene known here; it matches only itself"
     meanings = ", ".join(sorted({gene.symbol for gene in resolution.candidates}))
     return f"{given} is an alias of several genes ({meanings}); it is compared as written"
 

@@ -27,7 +27,7 @@ class ShownTerm(Value):
 class SharedTerm(ShownTerm):
     """A term that both cases show. `weight` is its part of the raw information, in 1/1024 nat."""
 
-    weight: int
+    weight: int = Field(description="its part of the information shared, with its ancestors', in 1/1024 nat")
 
 
 class RelatedTerms(Value):
@@ -36,7 +36,7 @@ class RelatedTerms(Value):
     query: ShownTerm
     match: ShownTerm
     through: ShownTerm
-    weight: int
+    weight: int = Field(description="the pair's part of the information shared, in 1/1024 nat")
 
 
 class SharedGene(Value):
@@ -62,10 +62,10 @@ class ScoreParts(Value):
     `phenotype` and `genotype` are combined into `score.patient`; `cosine` is 1 for the same phenotypes.
     """
 
-    phenotype: float
-    genotype: float
-    raw: float
-    cosine: float
+    phenotype: float = Field(description="alike by phenotype, in [0, 0.5]")
+    genotype: float = Field(description="alike by genes and variants, in [0, 1]")
+    raw: float = Field(description="the measure's own value, without bound; orders phenotypes")
+    cosine: float = Field(description="in [0, 1], 1 for the same phenotypes")
     measure: str
     version: str
     data: dict[str, str]

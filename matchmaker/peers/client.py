@@ -118,16 +118,29 @@ def open_session() -> aiohttp.ClientSession:
     )
 
 
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], Status, str], ...] = (
+    ((TimeoutError,), Status.TIMEOUT, "did not answer in time"),
+    (
+        (aiohttp.ClientPayloadError, aiohttp.ClientResponseError),
+        Status.INVALID,
+        "the answer broke off or is no HTTP",
+    ),
+    (
+        (aiohttp.ClientSSLError, aiohttp.ServerFingerprintMismatch),
+        Status.UNREACHABLE,
+        "its certificate is not trusted, or TLS failed",
+    ),
+    ((aiohttp.ServerDisconnectedError,), Status.UNREACHABLE, "closed the connection without an answer"),
+    ((aiohttp.ClientConnectorDNSError, UnicodeError), Status.UNREACHABLE, "its host name is not known"),
+    ((aiohttp.ClientConnectorError,), Status.UNREACHABLE, "nobody listens there, or nothing gets through"),
+)
+
+
 def translated(error: Exception) -> PeerFailure:
     """Return what an error of the HTTP client means to the user."""
-    if isinstance(error, TimeoutError):
-        return PeerFailure(Status.TIMEOUT, "did not answer in time")
-    if isinstance(error, aiohttp.ClientPayloadError | aiohttp.ClientResponseError):
-        return PeerFailure(Status.INVALID, "the answer broke off or is no HTTP")
-    if isinstance(error, aiohttp.ClientSSLError | aiohttp.ServerFingerprintMismatch):
-        return PeerFailure(Status.UNREACHABLE, "its certificate is not trusted, or TLS failed")
-    if isinstance(error, aiohttp.ServerDisconnectedError):
-        return PeerFailure(Status.UNREACHABLE, "closed the connection without an answer")
+    for kinds, status, reason in _MEANINGS:
+        if isinstance(error, kinds):
+            return PeerFailure(status, reason)
     return PeerFailure(Status.UNREACHABLE, f"cannot be reached ({type(error).__name__})")
 
 

@@ -38,6 +38,7 @@ FILE_NAME = "matchmaker.sqlite3"
 _SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 _BUSY_MS = 30_000  # how long a write waits for another process's write
+_FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
 _SWEEP_MS = 100
 _PRIMARY = 0xFF  # the low byte of a result code
 _BATCH = 2_000
@@ -370,7 +371,7 @@ def _insert_named(connection: sqlite3.Connection, table: str, row: tuple[Any, ..
     try:
         connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(values))})", values)
     except sqlite3.IntegrityError:
-        raise NameTaken(f"the name {row[0]!r} is taken in {table}; remove or revoke it first") from None
+        raise NameTaken(f"the name {row[0]!r} is taken in {table}; {_FREEING[table]}") from None
 
 
 def _case(row: tuple[Any, ...]) -> Case:

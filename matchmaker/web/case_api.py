@@ -35,7 +35,7 @@ async def put_case(request: web.Request) -> web.Response:
             )
         )
     deposit = await exchange.deposit(owner, body.patient, Sharing(body.sharing.with_))
-    view = _view(deposit.case, notes=exchange.notes(body.patient))
+    view = _view(deposit.case, notes=exchange.notes(body.patient, deposit.case.sharing))
     return json_response(view, 201 if deposit.outcome is Outcome.NEW else 200)
 
 
@@ -53,7 +53,8 @@ async def get_case(request: web.Request) -> web.Response:
     """GET /api/cases/{id}: the case as deposited."""
     exchange, owner, case_id = _asked(request)
     case = await exchange.case(owner, case_id)
-    return json_response(_view(case, whole=True, notes=exchange.notes(case.patient) if case.patient else ()))
+    notes = exchange.notes(case.patient, case.sharing) if case.patient else ()
+    return json_response(_view(case, whole=True, notes=notes))
 
 
 async def delete_case(request: web.Request) -> web.Response:

@@ -87,6 +87,12 @@ def test_match_finds_the_official_partners_offline(run: Run, tmp_path: Path) -> 
     assert "same gene NGLY1" in shown.stdout
 
 
+def test_an_empty_store_is_said_to_be_empty(run: Run, tmp_path: Path) -> None:
+    matched = run("match", written(tmp_path / "query.jsonl", patient_json("q")))
+    assert matched.returncode == 0
+    assert "there are no cases in" in matched.stderr
+
+
 def test_match_ignores_sharing_and_reports_bad_queries(run: Run, tmp_path: Path) -> None:
     run("load", "--share", "none", written(tmp_path / "cases.jsonl", patient_json("a"), patient_json("t", test=True)))
     matched = run("match", "--json", written(tmp_path / "query.jsonl", {"patient": {}}, patient_json("q")))

@@ -106,6 +106,12 @@ def test_an_ambiguous_gene_is_compared_as_written_and_said_so(tiny: Knowledge) -
     assert profile.notes == ("BDK is an alias of several genes (BCKDK, KNG1); it is compared as written",)
 
 
+def test_a_gene_that_nobody_knows_matches_itself_and_is_said_so(tiny: Knowledge) -> None:
+    profile = tiny.profile(patient(genomicFeatures=gene("BCKDDK")))
+    assert score(profile, profile, tiny.information).genotype == 0.5
+    assert profile.notes == ("BCKDDK is no gene known here; it matches only itself",)
+
+
 def test_phenotypes_alone_never_promise_more_than_a_half(real_knowledge: Knowledge) -> None:
     everything = [{"id": term} for term in real_knowledge.ontology.ids[2_000:3_000]]
     alike = patient(features=everything, genomicFeatures=None)

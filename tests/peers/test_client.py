@@ -146,7 +146,11 @@ async def test_a_peer_that_is_not_there_is_unreachable(client: PeerClient, peer:
 
 
 async def test_a_peer_that_speaks_no_tls_is_unreachable(client: PeerClient, peer: Peer) -> None:
-    server = await asyncio.start_server(lambda _reader, writer: writer.write(b"220 mail\r\n"), "127.0.0.1", 0)
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(greet, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
         outcome = await client.ask(replace(peer, url=f"https://127.0.0.1:{port}"), PATIENT)

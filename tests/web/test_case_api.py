@@ -120,6 +120,13 @@ async def test_what_takes_no_part_in_a_score_is_noted(node: RunningNode, owner: 
     assert (await call(node, "GET", "/api/cases/p1", owner))[1]["patient"]["features"][0]["id"] == "HP:9999999"
 
 
+async def test_a_node_without_a_country_says_that_it_shares_with_none(start_node: StartNode) -> None:
+    async with start_node(country=None) as node:
+        owner = await node.add_client("dublin", Role.DEPOSITOR)
+        _, view = await call(node, "PUT", "/api/cases/p1", owner, body(sharing="country"))
+    assert "no country" in view["notes"][0]
+
+
 async def test_a_search_asks_every_node_and_shows_how_each_answered(
     start_node: StartNode,
 ) -> None:
