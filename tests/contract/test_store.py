@@ -191,7 +191,8 @@ async def test_a_withdrawn_patient_leaves_nothing_in_the_files(tmp_path: Path) -
     store = open_sqlite(tmp_path)
     named = {"name": "Unmistakable Name", "href": "mailto:a@b.example"}
     await store.deposit([draft(contact=named)], 1.0)
-    await store.deposit([draft(contact=named, sex="MALE")], 2.0)
+    many = [{"gene": {"id": f"Unmistakable{number}"}} for number in range(900)]  # over many pages of the file
+    await store.deposit([draft(contact=named, sex="MALE", genomicFeatures=many)], 2.0)
     assert any(b"Unmistakable" in path.read_bytes() for path in tmp_path.iterdir())
     await store.withdraw("dublin", "p1", 3.0)
     assert all(b"Unmistakable" not in path.read_bytes() for path in tmp_path.iterdir()), "while it is still open"

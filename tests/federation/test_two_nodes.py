@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from matchmaker.mme.media import media_type
 from matchmaker.records.party import Role
 from tests.conftest import RunningNode, StartNode
 from tests.peers.misbehaving import answer, fake_peer, says
@@ -13,9 +14,11 @@ CHILD = patient_json("hijo", genomicFeatures=[{"gene": {"id": "ENSG00000103507.4
 
 
 async def call(node: RunningNode, method: str, path: str, headers: dict[str, str], body: Any = None) -> Any:
-    async with node.session.request(method, node.url + path, json=body, headers=headers) as response:
+    data = json.dumps(body) if body is not None else None
+    headers = {"Content-Type": "application/json", **headers}
+    async with node.session.request(method, node.url + path, data=data, headers=headers) as response:
         assert response.status in {200, 201}
-        return await response.json()
+        return await response.json(content_type=None)
 
 
 async def introduce(asking: RunningNode, asked: RunningNode, country: str) -> None:
@@ -50,6 +53,18 @@ async def test_a_case_is_found_across_the_border_and_nobody_asks_further(start_n
     assert (reports["spain"]["results"], reports["spain"]["disclaimer"]) == (1, "Careful.")
     assert counted["metrics"]["numberOfRequestsReceived"] == 1
     assert counted["metrics"]["numberOfUniqueGenesMatched"] == 1
+
+
+async def test_a_case_that_comes_back_under_its_public_id_does_not_match_itself(start_node: StartNode) -> None:
+    async with start_node("ireland", "IE") as ireland:
+        dublin, spain = await ireland.add_client("dublin", Role.DEPOSITOR), await ireland.add_client("spain")
+        for case_id in ("martin", "other"):
+            body = {"patient": {**MARTIN, "id": case_id}, "sharing": {"with": "all"}}
+            view = await call(ireland, "PUT", f"/api/cases/{case_id}", dublin, body)
+        mme = {**spain, "Content-Type": media_type("1.0"), "Accept": media_type("1.0")}
+        found = await call(ireland, "POST", "/match", mme, {"patient": {**MARTIN, "id": view["publicId"]}})
+    assert len(found["results"]) == 1
+    assert found["results"][0]["patient"]["id"] != view["publicId"]
 
 
 async def test_the_query_says_no_more_than_a_match_would(start_node: StartNode) -> None:
