@@ -48,7 +48,9 @@ def lsx(cases: Cases, knowledge: Knowledge) -> Measure:
         stated, implied = cases.has(query.observed), cases.has(query.closure)
         shared = cases.implied @ (link * implied + content * stated) + cases.stated @ (content * implied)
         mine = np.maximum(query.self_information / 1024, shared)
-        return np.divide(shared, (mine * np.maximum(own, shared)) ** EXPONENT, out=np.zeros(len(own)), where=shared > 0)
+        norm = (mine * np.maximum(own, shared)) ** EXPONENT
+        value: Floats = np.divide(shared, norm, out=np.zeros(len(own)), where=shared > 0)
+        return value
 
     return measure
 
@@ -59,7 +61,8 @@ def jaccard(cases: Cases, _knowledge: Knowledge) -> Measure:
 
     def measure(query: Profile) -> Floats:
         shared = cases.stated @ cases.has(query.observed)
-        return shared / (len(query.observed) + count - shared)
+        value: Floats = shared / (len(query.observed) + count - shared)
+        return value
 
     return measure
 
@@ -73,7 +76,8 @@ def simgic(cases: Cases, content: Mapping[int, float]) -> Measure:
         mine = sum(content.get(term, 0.0) for term in query.closure)
         shared = cases.implied @ (weights * cases.has(query.closure))
         total = mine + own - shared
-        return np.divide(shared, total, out=np.zeros(len(own)), where=total > 0)
+        value: Floats = np.divide(shared, total, out=np.zeros(len(own)), where=total > 0)
+        return value
 
     return measure
 

@@ -89,13 +89,18 @@ def annotation_content(ontology: Ontology, path: Path) -> dict[int, float]:
     In nat, by the term's number; terms that nothing is annotated with are left out. As patientMatcher computes
     information content: by annotations, not by diseases. Errors: FrequenciesUnreadable.
     """
-    mass: Counter[int] = Counter()
+    root = _root(ontology)
     _, diseases = _diseases(path, _content(path))
-    for terms in diseases.values():
-        for number in filter(None, map(ontology.number, terms)):
-            mass.update(ontology.ancestors(number) & (ontology.abnormalities | {_root(ontology)}))
-    total = mass[_root(ontology)]
-    return {number: -math.log(count / total) for number, count in mass.items()}
+    stated = Counter(number for terms in diseases.values() for number in map(ontology.number, terms) if number)
+    mass: Counter[int] = Counter()
+    for number, count in stated.items():
+        for ancestor in ontology.ancestors(number):
+            mass[ancestor] += count if root in ontology.ancestors(number) else 0
+    return {
+        number: -math.log(count / mass[root])
+        for number, count in mass.items()
+        if count and (number == root or number in ontology.abnormalities)
+    }
 
 
 def _root(ontology: Ontology) -> int:
