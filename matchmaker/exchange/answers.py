@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from matchmaker.matching import phenotype
-from matchmaker.matching.explanation import Reasons, explain
+from matchmaker.matching.explanation import Related, explain
 from matchmaker.matching.index import Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.matching.score import Score
@@ -42,11 +42,13 @@ def results(
             parts=score_parts(hit.score, knowledge),
             explanation=explanation(profile, hit.profile, knowledge),
         )
-        if _size(result) > left:
+        size = _size(result)
+        if size > left:
             result = result.model_copy(update={"explanation": None})
-        left -= _size(result)
-        if left < 0:
+            size = _size(result)
+        if size > left:
             break
+        left -= size
         shown.append(result)
     return tuple(shown)
 
@@ -76,13 +78,18 @@ def score_parts(score: Score, knowledge: Knowledge) -> ScoreParts:
 
 
 def explanation(query: Profile, case: Profile, knowledge: Knowledge) -> Explanation:
-    """Return `_explanation`: what two cases share, in words."""
+    """Return `_explanation`: what two cases share, in words.
+
+    Built without validation, as all of it is our own: an answer has hundreds of these values.
+    """
     reasons = explain(query, case, knowledge.ontology, knowledge.information)
-    return Explanation(
+    return Explanation.model_construct(
         shared_terms=tuple(_shared(reason.term, reason.weight, knowledge) for reason in reasons.shared),
-        related_terms=_related(reasons, knowledge),
+        related_terms=tuple(_related(reason, knowledge) for reason in reasons.related),
         shared_genes=tuple(
-            SharedGene(id=shared.gene.shown_id, symbol=shared.gene.symbol, same_variant=shared.same_variant)
+            SharedGene.model_construct(
+                id=shared.gene.shown_id, symbol=shared.gene.symbol, same_variant=shared.same_variant
+            )
             for shared in reasons.genes
         ),
         notes=query.notes,
@@ -90,22 +97,19 @@ def explanation(query: Profile, case: Profile, knowledge: Knowledge) -> Explanat
 
 
 def _shared(term: int, weight: int, knowledge: Knowledge) -> SharedTerm:
-    shown = _term(term, knowledge)
-    return SharedTerm(id=shown.id, label=shown.label, weight=weight)
+    term_id = knowledge.ontology.ids[term]
+    return SharedTerm.model_construct(id=term_id, label=knowledge.ontology.label(term_id), weight=weight)
 
 
-def _related(reasons: Reasons, knowledge: Knowledge) -> tuple[RelatedTerms, ...]:
-    return tuple(
-        RelatedTerms(
-            query=_term(reason.query, knowledge),
-            match=_term(reason.case, knowledge),
-            through=_term(reason.through, knowledge),
-            weight=reason.weight,
-        )
-        for reason in reasons.related
+def _related(reason: Related, knowledge: Knowledge) -> RelatedTerms:
+    return RelatedTerms.model_construct(
+        query=_term(reason.query, knowledge),
+        match=_term(reason.case, knowledge),
+        through=_term(reason.through, knowledge),
+        weight=reason.weight,
     )
 
 
 def _term(number: int, knowledge: Knowledge) -> ShownTerm:
     term_id = knowledge.ontology.ids[number]
-    return ShownTerm(id=term_id, label=knowledge.ontology.label(term_id))
+    return ShownTerm.model_construct(id=term_id, label=knowledge.ontology.label(term_id))

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -39,6 +40,7 @@ _SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 _BUSY_MS = 30_000  # how long a write waits for another process's write
 _FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
+_PARSED = 4_096
 _SWEEP_MS = 100
 _PRIMARY = 0xFF  # the low byte of a result code
 _BATCH = 2_000
@@ -50,6 +52,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._parsed = lru_cache(maxsize=_PARSED)(_case)  # the cases that answers show again and again
         self._swept = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         try:
@@ -97,6 +100,7 @@ class SqliteStore:
         left = await self._run(work)
         if left:
             self._swept = False
+            self._parsed.cache_clear()
             await self.sweep()
         return left
 
@@ -118,7 +122,7 @@ class SqliteStore:
         """See Store."""
         sql = f"SELECT {_CASE} FROM cases WHERE patient IS NOT NULL AND public_id IN (SELECT value FROM json_each(?))"
         wanted = json.dumps(list(public_ids))
-        cases = await self._run(lambda c: [_case(row) for row in c.execute(sql, (wanted,))])
+        cases = await self._run(lambda c: [self._parsed(row) for row in c.execute(sql, (wanted,))])
         return {case.public_id: case for case in cases}
 
     async def case_revisions(self) -> dict[str, tuple[int, float]]:

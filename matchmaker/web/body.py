@@ -43,7 +43,9 @@ def json_response(
     value: Value | dict[str, Any], status: int = 200, content_type: str = "application/json"
 ) -> web.Response:
     """Return an answer in JSON; it is for the asker alone and kept by no cache."""
-    body = value.to_json() if isinstance(value, Value) else value
-    text = json.dumps(body, ensure_ascii=False).encode("utf-8")
+    if isinstance(value, Value):
+        text = value.model_dump_json(by_alias=True, exclude_none=True).encode("utf-8")
+    else:
+        text = json.dumps(value, ensure_ascii=False).encode("utf-8")
     headers = {"Content-Type": content_type, "Cache-Control": "no-store"}
     return web.Response(status=status, body=text, headers=headers)
