@@ -9,13 +9,12 @@ from pathlib import Path
 
 from benchmarks.quality.measures import Cases, Measure, lsx, references
 from benchmarks.quality.ranking import Ranks, interval, rank
-from benchmarks.quality.task import PublishedCase, drawn, noisy, published_cases
+from benchmarks.quality.task import DATA, PublishedCase, drawn, noisy, published_cases
 from matchmaker.exchange.config import Config, load_config, user_cache_dir
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.matching.profile import Knowledge
 from matchmaker.ontology.information import annotation_content
 
-DATA = Path(__file__).parents[1] / "data" / "phenopackets.jsonl.gz"
 OURS = "LSX"
 LED = "simGIC, as in patientMatcher"
 

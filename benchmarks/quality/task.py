@@ -16,6 +16,7 @@ from typing import Any
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.ontology.hpo import Ontology
 
+DATA = Path(__file__).parents[1] / "data" / "phenopackets.jsonl.gz"
 LEAST_TERMS = 3
 MOST_OF_A_GENE = 10
 SEED = 20260625
