@@ -42,6 +42,25 @@ def test_the_same_gene_without_the_same_variant_is_weaker_evidence(real_knowledg
     assert same_variant > other_variant == no_variant > other_gene
 
 
+def test_a_shared_gene_counts_the_less_the_more_unshared_ones_stand_in_both_lists(real_knowledge: Knowledge) -> None:
+    def lists(prefix: str, length: int) -> Patient:
+        names = ["BCKDK", *(f"{prefix}{number}" for number in range(length))]
+        return patient(features=None, genomicFeatures=[{"gene": {"id": name}} for name in names])
+
+    values = [value(real_knowledge, lists("MINE", n), lists("THEIRS", n)) for n in (0, 1, 5, 10, 20, 50)]
+    assert values == sorted(set(values), reverse=True)
+    assert values[0] == 0.5
+    assert values[3] == 0.25
+    assert value(real_knowledge, lists("MINE", 50), lists("THEIRS", 0)) == 0.5, "one list alone is no chance"
+
+
+def test_a_shared_variant_counts_in_the_longest_list(real_knowledge: Knowledge) -> None:
+    many = [{"gene": {"id": f"OTHER{number}"}} for number in range(200)]
+    one = patient(features=None, genomicFeatures=[*many, *gene("BCKDK", start=31110715)])
+    other = patient(features=None, genomicFeatures=[*many[:100], *gene("BCKDK", start=31110715)])
+    assert value(real_knowledge, one, other) > 0.95
+
+
 def test_different_genes_are_no_evidence_with_or_without_variants(real_knowledge: Knowledge) -> None:
     one = patient(features=None, genomicFeatures=gene("BCKDK", start=31110715))
     other = patient(features=None, genomicFeatures=gene("TTN", start=31110715))
