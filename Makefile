@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach candidate,python3 python3.13 python3.12 python3.11,$(shell \
 	$(candidate) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(candidate))))
 
-.PHONY: setup demo serve test quality check format lock clean
+.PHONY: setup demo serve test crash quality check format lock clean
 
 setup: $(VENV)/.ready
 
@@ -26,6 +26,9 @@ serve: setup ## a node on 127.0.0.1:8080
 test: setup ## every test
 	$(BIN)/python -m pytest
 
+crash: setup ## kill a node twenty times while it is written to; a minute or two
+	@$(BIN)/python -m tests.soak.crash
+
 quality: setup ## how well published cases are ranked; some minutes
 	@$(BIN)/python -m benchmarks.quality
 
@@ -39,8 +42,8 @@ format: setup
 	$(BIN)/ruff format .
 
 lock: ## pin and hash anew; needs uv
-	uv pip compile --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements/run.txt
-	uv pip compile --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
+	uv pip compile --quiet --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml -o requirements/run.txt
+	uv pip compile --quiet --universal -p 3.11 --generate-hashes --no-header --no-emit-index-url pyproject.toml --group dev -o requirements/dev.txt
 
 clean:
 	rm -rf $(VENV)
