@@ -37,6 +37,7 @@ def doctor(config: ConfigFile = None, data_dir: DataDir = None) -> None:
 
 
 async def _counts(store: Store) -> tuple[list[Client], list[Peer], int]:
+    await store.probe()
     return await store.clients(), await store.peers(), await store.count_cases()
 
 

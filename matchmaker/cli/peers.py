@@ -76,6 +76,7 @@ def test(name: NodeName, config: ConfigFile = None, data_dir: DataDir = None) ->
     if peer is None:
         known = ", ".join(peer.name for peer in peers) or "none yet"
         raise ConfigInvalid(f"there is no peer {name!r}; known are: {known}")
+    read_token(Path(peer.token_file))
     heard = asyncio.run(_heartbeat(settled, peer))
     if isinstance(heard, PeerFailure):
         typer.echo(f"{name}: {heard.status}: {heard.reason}", err=True)

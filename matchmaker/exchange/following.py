@@ -16,13 +16,14 @@ from matchmaker.exchange.snapshot import Entry, read_snapshot, write_snapshot
 from matchmaker.matching.index import CaseIndex, Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.patient import Patient
+from matchmaker.ontology.files import remove_halves
 from matchmaker.records.case import Audience, Case
 from matchmaker.records.party import Client, Peer
 from matchmaker.store.base import Store
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
-_BATCH = 2_000
+_BATCH = 500  # cases taken in at once: searches wait for no more
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Following:
         self._public_ids: dict[tuple[str, str], str] = {}
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
         self._turn = asyncio.Lock()
-        self._withdrawals = 0
+        self._gone: set[str] = set()  # public ids of cases withdrawn since the start: they never come back
         self.changes = 0  # of cases, since the start
         self._saved = 0  # cases that the snapshot and the store agree on
         self._revision = -1
@@ -85,16 +86,23 @@ class Following:
             await self._read_directory()  # first: a revoked token is locked out, whatever else goes wrong
             async for cases in self._store.changes_since(self._revision):
                 await self.run(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-            self._revision = revision
+                self._revision = cases[-1].revision
+                if self._revision >= revision:
+                    break  # what was written since waits for the next time, however fast others write
+            self._revision = max(self._revision, revision)
+
+    async def take_in(self, case: Case) -> None:
+        """Take in one case as it was just written, ahead of all that `catch_up` has yet to see."""
+        await self.run(lambda: self._take_in([case]))
 
     async def save(self) -> None:
         """Write the snapshot if a tenth of the cases, or more than a thousand, are not in it as they are."""
         unsaved = len(self._known) - self._saved
         if unsaved > min(1_000, len(self._known) // 10):
-            withdrawals = self._withdrawals
+            withdrawals = len(self._gone)
             entries = await self.run(self._entries)
             await asyncio.to_thread(self._write, entries)
-            if withdrawals != self._withdrawals:
+            if withdrawals != len(self._gone):
                 self._forget_snapshot()  # it was written with a case that has gone meanwhile
 
     async def _read_directory(self) -> None:
@@ -141,6 +149,7 @@ class Following:
         self._thread.shutdown(wait=True, cancel_futures=True)
 
     def _restore(self, revisions: Mapping[str, tuple[int, float]]) -> int:
+        remove_halves(self._snapshot)
         kept = read_snapshot(self._snapshot, self._knowledge.fingerprint)
         good = [
             entry for entry in kept.values() if revisions.get(entry.public_id) == (entry.revision, entry.updated_at)
@@ -148,6 +157,9 @@ class Following:
         self._index.fill((entry.public_id, entry.profile, entry.audience) for entry in good)
         for entry in good:
             self._know(entry.public_id, _Known(entry.audience.owner, entry.case_id, entry.revision, entry.updated_at))
+        if len(good) < len(kept):
+            self._snapshot.unlink(missing_ok=True)  # some of it may be of cases withdrawn before a crash
+            return 0
         return len(good)
 
     def _entries(self) -> list[Entry]:
@@ -171,11 +183,14 @@ class Following:
 
     def _take_in(self, cases: Iterable[Case]) -> None:
         for case in cases:
+            known = self._known.get(case.public_id)
+            if (known and known.revision >= case.revision) or case.public_id in self._gone:
+                continue  # taken in already, perhaps of a later revision: changes may come out of turn
             self.changes += 1
             if case.public_id in self._known:
                 self._saved = max(0, self._saved - 1)
             if case.patient is None:
-                self._withdrawals += 1
+                self._gone.add(case.public_id)
                 self._index.remove(case.public_id)
                 self._known.pop(case.public_id, None)
                 self._public_ids.pop((case.owner, case.id), None)

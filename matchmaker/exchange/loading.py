@@ -1,5 +1,6 @@
 """Files -> the store: every good record kept, every bad one told, in transactions of a few hundred."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from matchmaker.records.case import Sharing
 from matchmaker.store.base import Deposit, Draft, Outcome, Store
 
 _BATCH = 500
+_PAUSE_SECONDS = 0.02  # in which a node that runs beside may write: SQLite lets nobody queue
 
 
 @dataclass
@@ -55,6 +57,7 @@ async def load_files(
         for batch in batches(reading.patients(file), _BATCH):
             await _keep(store, batch, owner, sharing, world, tell, loaded)
             tell.progress(done + file.done)
+            await asyncio.sleep(_PAUSE_SECONDS)
         done += file.size
     return loaded
 

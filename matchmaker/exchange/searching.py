@@ -1,7 +1,7 @@
 """A search's plan and its merged answer: who is asked, who is not and why, and every outcome shown. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matchmaker.exchange.config import Node
 from matchmaker.exchange.messages import NodeReport, SearchAnswer, SearchResult
@@ -12,6 +12,8 @@ from matchmaker.peers.outcome import PeerFailure, Status
 from matchmaker.policy.consent import may_ask
 from matchmaker.records.case import Case
 from matchmaker.records.party import Peer
+
+_LEFT_OUT = "invalid, the case itself, twice the same, or beyond the first thousand"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,23 @@ def own_report(own: Node, wanted: Wanted, found: int, elapsed_seconds: float) ->
     return _report(own.name, own.country, Status.ANSWERED, found, round(elapsed_seconds * 1000))
 
 
+def without_echoes(asked: Asked, public_id: str) -> Asked:
+    """Leave out of a peer's results the case that was asked about, and each case after its first time."""
+    outcome = asked.outcome
+    if isinstance(outcome, PeerFailure):
+        return asked
+    first = {result.patient.id: result for result in reversed(outcome.results) if result.patient.id != public_id}
+    kept = tuple(result for result in outcome.results if first.get(result.patient.id) is result)
+    dropped = outcome.dropped + len(outcome.results) - len(kept)
+    return replace(asked, outcome=replace(outcome, results=kept, dropped=dropped))
+
+
 def peer_report(asked: Asked) -> NodeReport:
     """Report on what became of a question to a peer."""
     outcome, peer = asked.outcome, asked.peer
     if isinstance(outcome, PeerFailure):
         return _report(peer.name, peer.country, outcome.status, 0, asked.elapsed_ms, outcome.reason)
-    dropped = f"{outcome.dropped} of its results were invalid and are left out" if outcome.dropped else None
+    dropped = f"{outcome.dropped} of its results are left out: {_LEFT_OUT}" if outcome.dropped else None
     report = _report(peer.name, peer.country, Status.ANSWERED, len(outcome.results), asked.elapsed_ms, dropped)
     return report.model_copy(update={"disclaimer": outcome.disclaimer, "terms": outcome.terms})
 

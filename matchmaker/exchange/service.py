@@ -16,7 +16,7 @@ from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodeReport, SearchAnswer
 from matchmaker.exchange.metrics import Available, count_available, metrics_body
-from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan
+from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan, without_echoes
 from matchmaker.exchange.world import World
 from matchmaker.matching.index import Hit
 from matchmaker.matching.profile import Knowledge, Profile
@@ -90,7 +90,7 @@ class Exchange:
         (deposit,) = await self._store.deposit([draft], self._world.now())
         if deposit.outcome is Outcome.WITHDRAWN:
             raise Gone("the case was withdrawn; its id is never used again, deposit it under a new one")
-        await self._following.catch_up()
+        await self._following.take_in(deposit.case)
         return deposit
 
     def notes(self, patient: Patient, sharing: Sharing) -> tuple[str, ...]:
@@ -102,9 +102,10 @@ class Exchange:
 
     async def withdraw(self, owner: Client, case_id: str) -> None:
         """Erase a case. Errors: NotFound."""
-        if await self._store.withdraw(owner.name, case_id, self._world.now()) is None:
+        left = await self._store.withdraw(owner.name, case_id, self._world.now())
+        if left is None:
             raise _missing(case_id)
-        await self._following.catch_up()
+        await self._following.take_in(left)
 
     async def case(self, owner: Client, case_id: str) -> Case:
         """Return an owner's case. Errors: NotFound, for another's case exactly as for a missing one."""
@@ -188,7 +189,8 @@ class Exchange:
 
     async def _ask_peers(self, case: Case, wanted: Wanted) -> list[Asked]:
         patient = outward(case, self._knowledge.genes)
-        return await self._fanout.ask_all(wanted.peers, lambda peer: self._peer_client.ask(peer, patient))
+        asked = await self._fanout.ask_all(wanted.peers, lambda peer: self._peer_client.ask(peer, patient))
+        return [without_echoes(one, case.public_id) for one in asked]
 
 
 def _by_name(reports: list[NodeReport]) -> list[NodeReport]:

@@ -4,16 +4,24 @@ import os
 import tempfile
 from pathlib import Path
 
+_SUFFIX = ".part"
+
 
 def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
     """Write `content` beside `path` and move it there. Errors: OSError; the old file then stands unchanged."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
-    except OSError:
+    except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def remove_halves(path: Path) -> None:
+    """Remove what processes that were killed while replacing `path` left beside it."""
+    for half in path.parent.glob(f".{path.name}.*{_SUFFIX}"):
+        half.unlink(missing_ok=True)

@@ -6,6 +6,7 @@ redirects are never followed, and an answer is read as a stream and cut.
 
 import asyncio
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from matchmaker.mme.strict_json import MAX_DEPTH, Json, inspect, printable, read
 from matchmaker.mme.validation import validate
 from matchmaker.peers.outcome import PeerAnswer, PeerFailure, Status
 from matchmaker.records.party import Peer
+
+logger = logging.getLogger(__name__)
 
 _REFUSALS = {401, 403, 406, 415, 429}
 _OK = 200
@@ -71,7 +74,8 @@ class PeerClient:
         try:
             headers = _headers(peer, read_token(Path(peer.token_file)), with_body=body is not None)
         except TokenUnreadable as error:
-            return PeerFailure(Status.NOT_ASKED, str(error))
+            logger.warning("peer %s is not asked: %s", peer.name, error)
+            return PeerFailure(Status.NOT_ASKED, "its token cannot be read; the log of this node says why")
         try:
             url = peer.url.rstrip("/") + path
             async with self.session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
@@ -205,7 +209,7 @@ def _without(value: Mapping[str, Json], keys: tuple[str, ...]) -> dict[str, Json
 
 def _text(answer: Mapping[str, Any], key: str) -> str | None:
     value = answer.get(key)
-    return printable_lines(value[:_MAX_TEXT]) if isinstance(value, str) and value.strip() else None
+    return printable_lines(value)[:_MAX_TEXT] if isinstance(value, str) and value.strip() else None
 
 
 def printable_lines(text: str) -> str:

@@ -127,5 +127,8 @@ class Store(Protocol):
     async def ledger_totals(self) -> LedgerTotals:
         """Return what the ledger adds up to."""
 
+    async def probe(self) -> None:
+        """Write and read something of no meaning. Errors: StoreError, when the store cannot be used."""
+
     async def close(self) -> None:
         """Release what the store holds; it is not used afterwards."""

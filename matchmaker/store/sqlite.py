@@ -90,12 +90,15 @@ class SqliteStore:
 
         def work(connection: sqlite3.Connection) -> Case | None:
             with _transaction(connection):
+                case = _find(connection, owner, case_id)
+                if case is None or case.withdrawn:
+                    return None
                 row = connection.execute(
                     f"UPDATE cases SET patient = NULL, updated_at = ?, revision = ?"
-                    f" WHERE owner = ? AND id = ? AND patient IS NOT NULL RETURNING {_CASE}",
+                    f" WHERE owner = ? AND id = ? RETURNING {_CASE}",
                     (now, _next_revision(connection), owner, case_id),
                 ).fetchone()
-                return _case(row) if row else None
+                return _case(row)
 
         left = await self._run(work)
         if left:
@@ -224,6 +227,17 @@ class SqliteStore:
                 connection.executemany(
                     "INSERT OR IGNORE INTO matched_genes VALUES (?)", [(gene,) for gene in line.genes]
                 )
+
+        await self._run(work)
+
+    async def probe(self) -> None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            with _transaction(connection):
+                _next_revision(connection)
+            for table in ("cases", "clients", "peers", "ledger", "matched_genes"):
+                connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
 
         await self._run(work)
 

@@ -47,8 +47,8 @@ def _unexpected(request: web.Request, error: BaseException, bug: str) -> web.Res
     if isinstance(error, RequestError):
         return _answer(request, error)
     if isinstance(error, StoreBusy):
-        logger.warning("the store is busy in %s", route_of(request))
-        return _json(request, 503, {"message": "this node's store is busy; try again"}, {"Retry-After": "5"})
+        logger.warning("%s: %s", route_of(request), error)
+        return _json(request, 503, {"message": "this node cannot write just now; try again"}, {"Retry-After": "5"})
     return _bug(request, error, bug)
 
 

@@ -68,6 +68,13 @@ async def test_every_write_has_a_revision_and_a_reread_none(store: Store) -> Non
     assert await store.revision() == before
 
 
+async def test_a_withdrawal_of_nothing_changes_nothing_and_a_probe_finds_a_good_store(store: Store) -> None:
+    before = await store.revision()
+    assert await store.withdraw("dublin", "p1", 1.0) is None
+    assert await store.revision() == before
+    await store.probe()
+
+
 async def test_ids_are_each_owners_own(store: Store) -> None:
     await store.deposit([draft(), draft(owner="cork", sharing="none")], 1.0)
     mine, other = await store.case("dublin", "p1"), await store.case("cork", "p1")

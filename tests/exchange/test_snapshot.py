@@ -12,7 +12,7 @@ from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
 from matchmaker.records.case import Audience, Sharing
 from matchmaker.records.party import Role
-from matchmaker.store.sqlite import FILE_NAME
+from matchmaker.store.sqlite import FILE_NAME, open_sqlite
 from tests.conftest import RunningNode, StartNode
 from tests.samples import official_patients, patient_json
 
@@ -71,6 +71,26 @@ async def test_nothing_of_a_withdrawn_case_stays_in_the_whole_data_directory(
             assert response.status == 204
         assert found() == []
     assert found() == []
+
+
+async def test_a_case_withdrawn_behind_the_nodes_back_leaves_the_snapshot_at_the_next_start(
+    start_node: StartNode, tmp_path: Path
+) -> None:
+    data = tmp_path / "ireland"
+    async with start_node() as node:
+        owner = await node.add_client("dublin", Role.DEPOSITOR)
+        await put(node, owner, patient_json("p0"))
+        await put(node, owner, patient_json("p1", features=[{"id": "HP:0100543"}]))
+    half = data / f".{SNAPSHOT_NAME}.x.part"
+    half.write_bytes((data / SNAPSHOT_NAME).read_bytes())  # as a killed process leaves it
+    store = open_sqlite(data)
+    await store.withdraw("dublin", "p1", 1.0)
+    await store.close()
+    assert b"HP:0100543" in (data / SNAPSHOT_NAME).read_bytes()
+    async with start_node() as node:
+        assert await searched(node, owner) == []
+        assert [p.name for p in data.iterdir() if p.is_file() and b"HP:0100543" in p.read_bytes()] == []
+    assert [p.name for p in data.iterdir() if p.is_file() and b"HP:0100543" in p.read_bytes()] == []
 
 
 async def test_a_store_restored_from_a_backup_is_not_taken_for_the_one_of_the_snapshot(

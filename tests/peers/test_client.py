@@ -167,6 +167,7 @@ async def test_without_a_token_a_peer_is_not_asked(
     outcome, fake = await ask(client, peer, says(answer()))
     assert isinstance(outcome, PeerFailure)
     assert (outcome.status, fake.questions) == (Status.NOT_ASKED, [])
+    assert str(tmp_path) not in outcome.reason, "where tokens lie is no user's business"
     with pytest.raises(TokenUnreadable):
         read_token(path)
 

@@ -216,6 +216,20 @@ async def test_a_case_is_sent_only_to_whom_it_is_shared_with(
     assert not_asked == {"spain", "galway"} - asked
 
 
+async def test_a_peers_echo_of_the_case_and_repeats_are_left_out_and_counted(
+    node: RunningNode, owner: dict[str, str]
+) -> None:
+    _, view = await call(node, "PUT", "/api/cases/p1", owner, body())
+    echo, twice = result(1.0, id=view["publicId"]), result(0.9, id="a")
+    async with fake_peers({"spain": says(peer_answer(echo, twice, twice, result(0.2, id="b")))}) as fakes:
+        await node.add_peer("spain", fakes["spain"].url)
+        _, found = await call(node, "POST", "/api/cases/p1/search", owner)
+    assert [(r["patient"]["id"], r["score"]["patient"]) for r in found["results"]] == [("a", 0.9), ("b", 0.2)]
+    report = next(report for report in found["nodes"] if report["node"] == "spain")
+    assert report["results"] == 2
+    assert report["reason"].startswith("2 of its results are left out")
+
+
 async def test_only_the_nodes_named_are_asked(node: RunningNode, owner: dict[str, str]) -> None:
     await call(node, "PUT", "/api/cases/p1", owner, body())
     async with fake_peers({"spain": says(peer_answer()), "france": says(peer_answer())}) as fakes:
