@@ -31,6 +31,9 @@ def add(
     country: Annotated[str, typer.Option(metavar="CC", help="Two capital letters, such as ES.")],
     token_file: Annotated[Path, typer.Option(metavar="FILE", help="Holds the token that the peer gave us.")],
     api_version: Annotated[str, typer.Option(help="The version it is asked in: 1.0 or 1.1.")] = "1.0",
+    mitochondrion: Annotated[
+        str, typer.Option(help="How it writes that chromosome: MT, or M as patientMatcher.")
+    ] = "MT",
     allow_http: Annotated[bool, typer.Option("--allow-http", help="Send the token unencrypted.")] = False,
     config: ConfigFile = None,
     data_dir: DataDir = None,
@@ -44,8 +47,10 @@ def add(
     _check_url(url, allow_http=allow_http)
     if api_version not in SUPPORTED:
         raise ConfigInvalid(f"--api-version: expected {' or '.join(SUPPORTED)}")
+    if mitochondrion not in {"MT", "M"}:
+        raise ConfigInvalid("--mitochondrion: expected MT or M")
     read_token(token_file)
-    peer = Peer(name, url.rstrip("/"), country, str(token_file.resolve()), api_version)
+    peer = Peer(name, url.rstrip("/"), country, str(token_file.resolve()), api_version, mitochondrion)
     asyncio.run(with_store(settled, lambda store: store.add_peer(peer)))
     typer.echo(f"{name} is a peer now; try: matchmaker peer test {name}")
 

@@ -26,6 +26,7 @@ from matchmaker.records.party import Peer
 logger = logging.getLogger(__name__)
 
 _REFUSALS = {401, 403, 406, 415, 429}
+_MITOCHONDRION = {"M", "MT"}
 _OK = 200
 _SERVER_ERRORS = range(500, 600)
 _REDIRECTS = range(300, 400)
@@ -48,7 +49,8 @@ class PeerClient:
 
     async def ask(self, peer: Peer, patient: Patient) -> PeerAnswer | PeerFailure:
         """POST one patient to a peer's /match, once. The caller sets the deadline. Errors: none but cancellation."""
-        body = json.dumps({"patient": patient.to_json()}, ensure_ascii=False).encode("utf-8")
+        spoken = _in_its_habits(patient, peer)
+        body = json.dumps({"patient": spoken.to_json()}, ensure_ascii=False).encode("utf-8")
         received = await self._request("POST", peer, "/match", body)
         if isinstance(received, PeerFailure):
             return received
@@ -92,6 +94,19 @@ class PeerClient:
                 response.close()
                 return PeerFailure(Status.INVALID, f"the answer is over {self.max_answer_bytes} bytes")
         return bytes(received)
+
+
+def _in_its_habits(patient: Patient, peer: Peer) -> Patient:
+    """Return the patient as the peer wants it written, where nodes differ from the letter of the API."""
+    features = tuple(
+        feature.model_copy(
+            update={"variant": feature.variant.model_copy(update={"reference_name": peer.mitochondrion})}
+        )
+        if feature.variant and feature.variant.reference_name in _MITOCHONDRION
+        else feature
+        for feature in patient.genomic_features
+    )
+    return patient.model_copy(update={"genomic_features": features})
 
 
 def read_token(path: Path) -> str:

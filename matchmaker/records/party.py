@@ -29,7 +29,8 @@ class Client:
 class Peer:
     """Another node. Its token stays in its file and is read when a question is asked.
 
-    `version` is the API version in which it is asked: exactly "1.0" or "1.1".
+    `version` is the API version in which it is asked: exactly "1.0" or "1.1". `mitochondrion` is how it writes that
+    chromosome: "MT", or "M" as patientMatcher wants it.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Peer:
     country: str
     token_file: str
     version: str = "1.0"
+    mitochondrion: str = "MT"
 
 
 def token_digest(token: str) -> str:

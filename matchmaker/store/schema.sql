@@ -37,6 +37,7 @@ CREATE TABLE peers (
     country TEXT NOT NULL,
     token_file TEXT NOT NULL,
     version TEXT NOT NULL,
+    mitochondrion TEXT NOT NULL,
     revision INTEGER NOT NULL
 ) WITHOUT ROWID;
 

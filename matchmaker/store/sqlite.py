@@ -192,7 +192,7 @@ class SqliteStore:
 
         def work(connection: sqlite3.Connection) -> None:
             with _transaction(connection):
-                row = (peer.name, peer.url, peer.country, peer.token_file, peer.version)
+                row = (peer.name, peer.url, peer.country, peer.token_file, peer.version, peer.mitochondrion)
                 _insert_named(connection, "peers", row)
 
         await self._run(work)
@@ -210,7 +210,7 @@ class SqliteStore:
 
     async def peers(self) -> list[Peer]:
         """See Store."""
-        sql = "SELECT name, url, country, token_file, version FROM peers ORDER BY name"
+        sql = "SELECT name, url, country, token_file, version, mitochondrion FROM peers ORDER BY name"
         return await self._run(lambda connection: [Peer(*row) for row in connection.execute(sql)])
 
     async def write_ledger(self, line: LedgerLine) -> None:

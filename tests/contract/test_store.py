@@ -129,7 +129,7 @@ async def test_a_name_is_taken_until_its_token_is_revoked(store: Store) -> None:
 
 
 async def test_peers_come_and_go(store: Store) -> None:
-    peer = Peer("spain", "https://es.example", "ES", "/run/token", "1.1")
+    peer = Peer("spain", "https://es.example", "ES", "/run/token", "1.1", "M")
     await store.add_peer(peer)
     with pytest.raises(NameTaken):
         await store.add_peer(peer)

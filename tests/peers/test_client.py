@@ -17,7 +17,7 @@ from matchmaker.peers.client import PeerClient, TokenUnreadable, open_session, r
 from matchmaker.peers.outcome import PeerAnswer, PeerFailure, Status
 from matchmaker.records.party import Peer
 from tests.peers.misbehaving import FakePeer, Vice, answer, fake_peer, hangs_up, http, never_ends, result, says
-from tests.samples import patient_json
+from tests.samples import patient_json, variant_json
 
 PATIENT = validate(Patient, patient_json("public-id"))
 
@@ -49,6 +49,19 @@ async def test_the_question_is_exactly_of_the_peers_version(client: PeerClient, 
         assert f"Accept: application/vnd.ga4gh.matchmaker.v{version}+json" in lines
         assert "X-Auth-Token: their-token" in lines
         assert json.loads(body) == {"patient": PATIENT.to_json()}
+
+
+@pytest.mark.parametrize("written", ["M", "MT"])
+@pytest.mark.parametrize("wanted", ["M", "MT"])
+async def test_the_mitochondrion_is_written_as_the_peer_wants_it(
+    client: PeerClient, peer: Peer, written: str, wanted: str
+) -> None:
+    features = [{"gene": {"id": "MT-TV"}, "variant": variant_json(referenceName=written)}, {"gene": {"id": "X"}}]
+    patient = validate(Patient, patient_json(genomicFeatures=features))
+    async with fake_peer(says(answer())) as fake:
+        await client.ask(replace(peer, url=fake.url, mitochondrion=wanted), patient)
+    sent = json.loads(fake.questions[0].partition(b"\r\n\r\n")[2])["patient"]["genomicFeatures"]
+    assert [feature.get("variant", {}).get("referenceName") for feature in sent] == [wanted, None]
 
 
 async def test_an_answer_is_its_results_with_disclaimer_and_terms(client: PeerClient, peer: Peer) -> None:
