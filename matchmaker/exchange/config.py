@@ -120,7 +120,7 @@ class Peers(Section):
 class BudgetLimits(Section):
     """How much one asker may ask."""
 
-    queries_per_minute: Annotated[Whole, Field(ge=0)] = 600
+    queries_per_minute: Annotated[Whole, Field(ge=0)] = 3_000
 
 
 class Logging(Section):

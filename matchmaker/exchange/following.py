@@ -118,10 +118,8 @@ class Following:
     ) -> tuple[Profile, list[tuple[Hit, int]]]:
         """Return the patient's profile, its best matches, and of which revision of its case each is.
 
-        A patient never matches the case that it is itself.
-
-        `owner` is who asks, if it keeps cases: its own case of the patient's id, and any case of that public id, are
-        the patient.
+        A patient never matches the case that it is itself. `owner` is who asks, if it keeps cases: its own case of
+        the patient's id, and any case of that public id, are the patient.
         """
 
         def allowed(group: Hashable) -> bool:

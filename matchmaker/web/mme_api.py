@@ -22,8 +22,8 @@ async def match(request: web.Request) -> web.Response:
     request[VERSION] = version
     exchange = request.app[EXCHANGE]
     asker = authenticated(request, Role.NODE)
-    exchange.charge(asker)
     query = validate(MatchQuery, parse(await read_body(request)))
+    exchange.charge(asker)  # what is no query teaches nothing, and costs nothing
     answer = await exchange.answer(query.patient, asker)
     return json_response(answer, content_type=media_type(version))
 

@@ -190,6 +190,7 @@ async def test_over_budget_one_is_told_when_to_ask_again(start_node: StartNode) 
     async with start_node(budget__queries_per_minute=2) as node:
         spain, france = await node.add_client("spain"), await node.add_client("france")
         body = {"patient": patient_json()}
+        assert [(await post(node, b"{}", {**spain, **MME}))[0] for _ in range(5)] == [422] * 5, "no query, no cost"
         statuses = [(await post(node, body, {**spain, **MME}))[0] for _ in range(2)]
         status, answer, headers = await post(node, body, {**spain, **MME})
         assert (statuses, status, headers["Retry-After"]) == ([200, 200], 429, "30")
