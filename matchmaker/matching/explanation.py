@@ -41,12 +41,11 @@ def explain(query: Profile, case: Profile, ontology: Ontology, weights: Informat
     left = dict(summands(query, case, weights))
     common = sorted(query.observed & case.observed, key=lambda term: (-weights.content[term], term))
     shared = [Shared(term, _take(left, ontology.ancestors(term))) for term in common]
-    mine, theirs = _first_below(query, ontology), _first_below(case, ontology)
     nearest = sorted(_nearest(query, case, ontology, weights), key=lambda term: (-weights.content[term], term))
-    related = [Related(mine[t], theirs[t], t, _take(left, ontology.ancestors(t))) for t in nearest]
+    related = [_related(query, case, term, _take(left, ontology.ancestors(term)), ontology) for term in nearest]
     while left:  # ancestors that stand behind no term's nearest one
         through = max(left, key=lambda term: (weights.content[term], term))
-        related.append(Related(mine[through], theirs[through], through, _take(left, ontology.ancestors(through))))
+        related.append(_related(query, case, through, _take(left, ontology.ancestors(through)), ontology))
     return Reasons(
         tuple(sorted(shared, key=lambda reason: (-reason.weight, reason.term))),
         tuple(sorted((r for r in related if r.weight), key=lambda r: (-r.weight, r.query, r.case))),
@@ -54,13 +53,15 @@ def explain(query: Profile, case: Profile, ontology: Ontology, weights: Informat
     )
 
 
-def _first_below(profile: Profile, ontology: Ontology) -> dict[int, int]:
-    """Return for every term of the closure a stated term that implies it: itself, or else the first."""
-    found: dict[int, int] = {}
-    for term in sorted(profile.observed):
-        for ancestor in ontology.ancestors(term) & profile.closure:
-            found.setdefault(ancestor, term)
-    return found | {term: term for term in profile.observed}
+def _related(query: Profile, case: Profile, through: int, weight: int, ontology: Ontology) -> Related:
+    return Related(_below(through, query, ontology), _below(through, case, ontology), through, weight)
+
+
+def _below(ancestor: int, profile: Profile, ontology: Ontology) -> int:
+    """Return a stated term that implies `ancestor`: itself, or else the first."""
+    if ancestor in profile.observed:
+        return ancestor
+    return min(term for term in profile.observed if ancestor in ontology.ancestors(term))
 
 
 def _nearest(query: Profile, case: Profile, ontology: Ontology, weights: Information) -> set[int]:

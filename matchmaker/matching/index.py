@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from matchmaker.matching.genotype import genotype
 from matchmaker.matching.phenotype import norm, similarity
 from matchmaker.matching.profile import Profile
-from matchmaker.matching.score import Score, combined_many, phenotype_part, score
+from matchmaker.matching.score import Score, combined_many, phenotype_part, score_of
 from matchmaker.ontology.information import SCALE, Information
 
 _COMPACT_FROM = 1_024  # rows: below this a rebuild is not worth its while
@@ -109,24 +109,33 @@ class CaseIndex:
         """
         if not self._rows or k < 1:
             return []
-        scores = np.where(self._eligible(eligible, leave_out), self._scores(query), 0.0)
+        shared, evidence = self._shared(query), self._evidence(query)
+        scores = np.where(self._eligible(eligible, leave_out), self._scores(query, shared, evidence), 0.0)
         found = np.flatnonzero((scores > 0.0) & (scores >= minimum))
         if len(found) > k:
             threshold = np.partition(scores[found], len(found) - k)[len(found) - k]
             found = found[scores[found] >= threshold]
-        rows = [row for number in found.tolist() if (row := self._rows[number])]
-        hits = (Hit(row.key, row.profile, score(query, row.profile, self._weights)) for row in rows)
-        return sorted(hits, key=lambda hit: (-hit.score.value, hit.key))[:k]
+        best = sorted((-scores[number], row.key, number) for number in found.tolist() if (row := self._rows[number]))
+        return [self._hit(query, number, int(shared[number]), float(evidence[number])) for _, _, number in best[:k]]
 
-    def _scores(self, query: Profile) -> NDArray[np.float64]:
+    def _hit(self, query: Profile, number: int, shared: int, evidence: float) -> Hit:
+        row = self._rows[number]
+        if row is None:
+            raise LookupError(f"row {number} was removed")
+        similar = similarity(shared, query.self_information, row.profile.self_information)
+        return Hit(row.key, row.profile, score_of(similar, evidence))
+
+    def _evidence(self, query: Profile) -> NDArray[np.float64]:
         evidence = np.zeros(len(self._rows))
         for number in {number for gene in query.genes for number in self._genes.get(gene, ())}:
             if row := self._rows[number]:
                 evidence[number] = genotype(query, row.profile)
-        return combined_many(phenotype_part(self._raw(query)), evidence)
+        return evidence
 
-    def _raw(self, query: Profile) -> NDArray[np.float64]:
-        shared = self._shared(query)
+    def _scores(self, query: Profile, shared: NDArray[np.int64], evidence: NDArray[np.float64]) -> NDArray[np.float64]:
+        return combined_many(phenotype_part(self._raw(query, shared)), evidence)
+
+    def _raw(self, query: Profile, shared: NDArray[np.int64]) -> NDArray[np.float64]:
         denominator = np.frombuffer(self._norms) * norm(query.self_information)
         raw = np.divide(shared / SCALE, denominator, out=np.zeros(len(shared)), where=denominator > 0)
         over = shared > np.minimum(np.frombuffer(self._information, np.int64), query.self_information)

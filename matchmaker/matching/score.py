@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matchmaker.matching.genotype import genotype
-from matchmaker.matching.phenotype import lsx
+from matchmaker.matching.phenotype import Similarity, lsx
 from matchmaker.matching.profile import Profile
 from matchmaker.ontology.information import Information
 
@@ -31,8 +31,12 @@ class Score:
 
 def score(query: Profile, case: Profile, weights: Information) -> Score:
     """Return how alike two cases are. Nothing shared is 0; evidence added to both never lowers the value."""
-    similar = lsx(query, case, weights)
-    phenotype, evidence = phenotype_part(similar.raw), genotype(query, case)
+    return score_of(lsx(query, case, weights), genotype(query, case))
+
+
+def score_of(similar: Similarity, evidence: float) -> Score:
+    """Return the score of two cases that are so similar by phenotype and have this evidence from genes."""
+    phenotype = phenotype_part(similar.raw)
     return Score(combined(phenotype, evidence), phenotype, evidence, similar.raw, similar.cosine)
 
 

@@ -90,5 +90,6 @@ def test_the_numbers_of_the_index_are_those_of_the_score_on_real_cases(real_know
     for query in cases[::10]:
         for hit in index.search(query, 200):
             assert hit.score == score(query, cases[int(hit.key)], real_knowledge.information)
-        values = index._scores(query)  # noqa: SLF001 - the figures by which it orders
+        shared, evidence = index._shared(query), index._evidence(query)  # noqa: SLF001 - the figures by which it orders
+        values = index._scores(query, shared, evidence)  # noqa: SLF001 - as above
         assert [score(query, case, real_knowledge.information).value for case in cases] == values.tolist()

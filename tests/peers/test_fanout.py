@@ -46,18 +46,21 @@ async def test_no_more_than_the_allowed_number_is_under_way_to_one_peer_at_once(
     assert most == 3
 
 
-async def test_a_peer_that_hangs_keeps_nobody_from_the_others_and_what_was_not_asked_is_said_so() -> None:
+async def test_a_peer_whose_places_are_taken_is_said_not_to_be_asked_and_keeps_nobody_from_the_others() -> None:
+    asked_names = []
+
     async def ask(peer: Peer) -> PeerAnswer | PeerFailure:
-        if peer.name == "a":
-            await asyncio.sleep(60)
+        asked_names.append(peer.name)
         return PeerAnswer(())
 
-    one = fanout(0.3, 2)
-    rounds = await asyncio.gather(*(one.ask_all(PEERS[:2], ask) for _ in range(5)))
-    hanging = [asked[0].outcome for asked in rounds]
-    statuses = sorted(outcome.status for outcome in hanging if isinstance(outcome, PeerFailure))
-    assert statuses == [Status.NOT_ASKED] * 3 + [Status.TIMEOUT] * 2
-    assert all(isinstance(asked[1].outcome, PeerAnswer) and asked[1].elapsed_ms < 300 for asked in rounds)
+    one = fanout(0.3, 1)
+    async with one._places["a"]:  # noqa: SLF001 - a question that hangs
+        asked = await one.ask_all(PEERS, ask)
+    first = asked[0].outcome
+    assert isinstance(first, PeerFailure)
+    assert first.status is Status.NOT_ASKED
+    assert all(isinstance(other.outcome, PeerAnswer) for other in asked[1:])
+    assert asked_names == ["b", "c", "d"]
 
 
 async def test_a_bug_is_not_taken_for_a_peers_failure() -> None:

@@ -138,7 +138,7 @@ async def test_a_search_asks_every_node_and_shows_how_each_answered(
         "refuses": says(http("401 X")),
         "rubbish": says(b"rubbish"),
     }
-    async with start_node(peers__deadline_seconds=0.5) as node:
+    async with start_node(peers__deadline_seconds=2) as node:
         owner = await node.add_client("dublin", Role.DEPOSITOR)
         await call(node, "PUT", "/api/cases/p1", owner, body())
         await call(node, "PUT", "/api/cases/p2", owner, body("p2"))
@@ -156,7 +156,7 @@ async def test_a_search_asks_every_node_and_shows_how_each_answered(
                 "refuses": "refused", "rubbish": "invalid", "gone": "unreachable",
             }  # fmt: skip
             assert all(isinstance(report["elapsed_ms"], int) for report in found["nodes"])
-            assert elapsed < 5, "one deadline for all, not one after another"
+            assert elapsed < 4, "two peers hang for two seconds each: at once, not one after the other"
             assert all(len(fake.questions) == 1 for fake in fakes.values()), "at most one question each"
     reports = {report["node"]: report for report in found["nodes"]}
     assert reports["answers"]["results"] == 2
