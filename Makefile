@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach candidate,python3 python3.13 python3.12 python3.11,$(shell \
 	$(candidate) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(candidate))))
 
-.PHONY: setup demo serve test crash quality check format lock clean
+.PHONY: setup demo serve test crash quality bench check format lock clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +31,11 @@ crash: setup ## kill a node twenty times while it is written to; a minute or two
 
 quality: setup ## how well published cases are ranked; some minutes
 	@$(BIN)/python -m benchmarks.quality
+
+bench: setup ## how fast the index and a served node answer; some minutes
+	@$(BIN)/python -m benchmarks.index --cases 10000
+	@$(BIN)/python -m benchmarks.index --cases 100000 --queries 60
+	@$(BIN)/python -m benchmarks.http --cases 10000
 
 check: setup ## lint, format, types
 	$(BIN)/ruff check .

@@ -110,6 +110,16 @@ def _root(ontology: Ontology) -> int:
     return number
 
 
+def disease_terms(ontology: Ontology, path: Path) -> list[frozenset[int]]:
+    """Return the numbers of each disease's terms of a phenotype.hpoa(.gz), in the order of the diseases' ids.
+
+    Negated rows and unknown terms are left out. Errors: FrequenciesUnreadable.
+    """
+    _, diseases = _diseases(path, _content(path))
+    numbered = (map(ontology.number, terms) for _, terms in sorted(diseases.items()))
+    return [frozenset(number for number in terms if number is not None) for terms in numbered]
+
+
 def disease_frequencies(ontology: Ontology, path: Path, cache: Path | None = None) -> Frequencies:
     """Count the terms of the diseases of a phenotype.hpoa(.gz), or read the counts kept in `cache` from last time.
 
