@@ -53,7 +53,9 @@ def lsx(query: Profile, case: Profile, weights: Information) -> Similarity:
 
     A case that states many ancestors of one term can share more than the other's whole self-information. I is
     therefore counted into the denominator where it is larger than b: the cosine then stays within [0, 1], and
-    evidence added to both cases never lowers the value. Edge: nothing shared is 0.
+    evidence added to both cases never lowers the raw value. (It may lower the cosine a little: where a term was
+    implied before by one case and is now stated, that case's b grows by twice what is newly shared.) Edge: nothing
+    shared is 0.
     """
     shared = shared_information(query, case, weights)
     return similarity(shared, query.self_information, case.self_information)
