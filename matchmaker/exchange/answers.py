@@ -54,7 +54,7 @@ def results(
 
 
 def _size(result: MatchResult) -> int:
-    """Return how many bytes a result takes in JSON, at most: in UTF-8 a character takes no more than 4."""
+    """Return how many bytes a result takes in JSON, in UTF-8."""
     written = result.model_dump_json(by_alias=True, exclude_none=True)
     return len(written) if written.isascii() else len(written.encode("utf-8"))
 

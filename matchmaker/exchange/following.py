@@ -45,9 +45,9 @@ class _Known:
 
 
 class Following:
-    """The node's memory of its store. Call `open` once, then `catch_up` after a write and from time to time.
+    """The node's memory of its store. Call `open` once, `take_in` after one's own write, `catch_up` for others'.
 
-    `snapshot` is where profiles are kept between runs.
+    `snapshot` is where profiles are kept between runs; `save` writes it where it has fallen behind.
     """
 
     def __init__(self, store: Store, knowledge: Knowledge, snapshot: Path) -> None:

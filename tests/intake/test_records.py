@@ -38,9 +38,14 @@ def test_one_bad_item_of_a_list_does_not_lose_the_others(tmp_path: Path) -> None
     assert [problem.split(":")[0] for _, problem in found if isinstance(problem, str)] == ["n", "k", "s"]
 
 
-@pytest.mark.parametrize("content", ['{"patient":\n{"id": "a"}\n}', "{\n{}", '{"a": {}\n,\n"b": {}}'])
-def test_a_record_is_taken_for_lines_only_where_a_line_is_a_record(tmp_path: Path, content: str) -> None:
-    assert len(read(tmp_path / "x.json", content)) <= 2
+@pytest.mark.parametrize(
+    ("content", "places"),
+    [('{"patient":\n{"id": "a"}\n}', [""]), ('{"a": {}\n,\n"b": {}}', [""]), ("{\n{}", ["line 1", "line 2"])],
+)
+def test_a_file_is_taken_for_lines_only_where_it_is_no_record_and_a_line_is(
+    tmp_path: Path, content: str, places: list[str]
+) -> None:
+    assert [place for place, _ in read(tmp_path / "x.json", content)] == places
 
 
 def test_one_record_over_many_lines(tmp_path: Path) -> None:
