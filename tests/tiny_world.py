@@ -11,6 +11,7 @@
     febrile   small head   low vision
 """
 
+from matchmaker.exchange.reference import load_calibration
 from matchmaker.genome.genes import GeneTable
 from matchmaker.matching.profile import Knowledge
 from matchmaker.ontology.hpo import Ontology, Term
@@ -55,4 +56,4 @@ def tiny_ontology() -> Ontology:
 def tiny_knowledge() -> Knowledge:
     ontology = tiny_ontology()
     weights = information(ontology, {"annotations": Frequencies("tiny", 100, COUNTS)})
-    return Knowledge(ontology, weights, GeneTable("tiny", GENES), NoLift())
+    return Knowledge(ontology, weights, GeneTable("tiny", GENES), NoLift(), load_calibration())

@@ -70,7 +70,7 @@ def _show(
     console = Console(highlight=False, soft_wrap=True)
     console.print(offline_table(record.patient.id, found))
     for one in found if explain else ():
-        console.print(explanation_text(one.id, explanation(profile, one.hit.profile, knowledge)))
+        console.print(explanation_text(one.id, explanation(profile, one.profile, knowledge)))
     for note in profile.notes:
         typer.echo(f"note: {note}", err=True)
 
@@ -85,5 +85,5 @@ def _row(found: Found, query: Profile, knowledge: Knowledge, *, explain: bool) -
         "genotype": round(score.genotype, 6),
     }
     if explain:
-        row["explanation"] = explanation(query, found.hit.profile, knowledge).to_json()
+        row["explanation"] = explanation(query, found.profile, knowledge).to_json()
     return row

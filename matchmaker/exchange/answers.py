@@ -1,6 +1,7 @@
 """Hits -> what an asker is shown: results, each cut to what others may see, with its reasons in words."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from matchmaker.matching import phenotype
 from matchmaker.matching.explanation import Related, explain
@@ -25,22 +26,32 @@ from matchmaker.records.party import Client
 MOST_BYTES = 1_000_000  # of results in one answer; our own nodes cut at 2 MiB, others may sooner
 
 
-def results(
-    profile: Profile, hits: Iterable[Hit], cases: Mapping[str, Case], asker: Client, knowledge: Knowledge
-) -> tuple[MatchResult, ...]:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Results, and the keys of the genes that they share with the query."""
+
+    results: tuple[MatchResult, ...]
+    genes: tuple[str, ...]
+
+
+def results(profile: Profile, hits: Iterable[tuple[Hit, Case]], asker: Client, knowledge: Knowledge) -> Answer:
     """Return the results for hits, in their order, as far as one answer holds them.
 
     The asker's own cases keep its ids. Nodes cut an answer that is too long and then have nothing: so where space
     runs out, explanations go first, then the results from there on.
     """
     shown: list[MatchResult] = []
+    genes: set[str] = set()
     left = MOST_BYTES
-    for hit in hits:
+    for hit, case in hits:
+        if case.patient is None:
+            continue
+        found = knowledge.profile(case.patient)
         result = MatchResult(
             score=MatchScore(patient=hit.score.value),
-            patient=_shown(cases[hit.key], asker, knowledge),
+            patient=_shown(case, asker, knowledge),
             parts=score_parts(hit.score, knowledge),
-            explanation=explanation(profile, hit.profile, knowledge),
+            explanation=explanation(profile, found, knowledge),
         )
         size = _size(result)
         if size > left:
@@ -50,7 +61,8 @@ def results(
             break
         left -= size
         shown.append(result)
-    return tuple(shown)
+        genes |= profile.genes.keys() & found.genes.keys()
+    return Answer(tuple(shown), tuple(sorted(genes)))
 
 
 def _size(result: MatchResult) -> int:

@@ -20,7 +20,7 @@ from matchmaker.store.sqlite import open_sqlite
 
 FOLLOW_EVERY_SECONDS = 0.5  # new clients and peers are noticed within two seconds
 SAVE_EVERY_SECONDS = 5.0
-SNAPSHOT_NAME = "profiles.snapshot"
+SNAPSHOT_NAME = "index.snapshot"
 REAL_WORLD = World(now=time.time, clock=time.monotonic, new_id=lambda: secrets.token_hex(16))
 
 

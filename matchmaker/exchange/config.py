@@ -106,7 +106,7 @@ class Answers(Section):
     """What an answer holds at most."""
 
     max_results: Annotated[Whole, Field(ge=1, le=1_000)] = 20
-    min_score: Annotated[float, Field(ge=0, le=1)] = 0.05
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.01
 
 
 class Peers(Section):

@@ -1,18 +1,19 @@
 """What a running node holds in memory, kept up with its store's revisions: the index, clients and peers.
 
-The index lives in one thread of its own: searches and changes never meet, and the event loop waits for neither.
+Changes are taken in by one thread, searches are done by others, blocks of the index are put together by one more: the
+event loop waits for none of them, and a search for no rebuild.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from matchmaker.exchange.batches import batches
-from matchmaker.exchange.snapshot import Entry, read_snapshot, write_snapshot
+from matchmaker.exchange.snapshot import Snapshot, SnapshotUnreadable, read_snapshot, write_snapshot
+from matchmaker.matching.counting import Counts
 from matchmaker.matching.index import CaseIndex, Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.patient import Patient
@@ -23,7 +24,9 @@ from matchmaker.store.base import Store
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
-_BATCH = 500  # cases taken in at once: searches wait for no more
+_SEARCHES = 2  # at once; a search computes and waits for nothing, so that more threads than cores gain nothing
+_FEW = 1_000  # changed cases that a start takes in within a second
+_SHARE = 100  # one in so many cases, where that is more
 
 
 @dataclass(frozen=True)
@@ -34,169 +37,175 @@ class Directory:
     peers: Mapping[str, Peer] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """A case that the index has, as of a revision."""
-
-    owner: str
-    case_id: str
-    revision: int
-    updated_at: float
-
-
 class Following:
     """The node's memory of its store. Call `open` once, `take_in` after one's own write, `catch_up` for others'.
 
-    `snapshot` is where profiles are kept between runs; `save` writes it where it has fallen behind.
+    `snapshot` is where the index is kept between runs; `save` writes it where it has fallen behind.
     """
 
     def __init__(self, store: Store, knowledge: Knowledge, snapshot: Path) -> None:
         self._store = store
         self._knowledge = knowledge
         self._snapshot = snapshot
-        self._index = CaseIndex(knowledge.information)
-        self._known: dict[str, _Known] = {}
-        self._public_ids: dict[tuple[str, str], str] = {}
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
+        self._changing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
+        self._searching = ThreadPoolExecutor(max_workers=_SEARCHES, thread_name_prefix="search")
+        self._merging = ThreadPoolExecutor(max_workers=1, thread_name_prefix="merge")
+        self._index = self._empty()
         self._turn = asyncio.Lock()
-        self._gone: set[str] = set()  # public ids of cases withdrawn since the start: they never come back
+        self._ahead: dict[int, int] = {}  # revisions of cases taken in before `catch_up` has come to them
+        self._gone: set[int] = set()  # keys of cases withdrawn since the start: they never come back
         self.changes = 0  # of cases, since the start
-        self._saved = 0  # cases that the snapshot and the store agree on
+        self._unsaved = 0  # changes that the snapshot does not show
         self._revision = -1
         self.directory = Directory()
 
+    def _empty(self) -> CaseIndex:
+        return CaseIndex(self._knowledge.information, self._knowledge.calibration, self._merging.submit)
+
     async def open(self) -> None:
         """Take in the whole store: what the snapshot has of it as it is, the rest anew."""
-        before = await self._store.revision()
-        revisions = await self._store.case_revisions()
-        self._saved = await self.run(lambda: self._restore(revisions))
-        missing = [public_id for public_id in revisions if public_id not in self._known]
-        for batch in batches(missing, _BATCH):
-            cases = await self._store.cases_by_public_id(batch)
-            await self.run(lambda cases=cases: self._take_in(cases.values()))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-        self._revision = before
+        await self._restore()
+        async with self._turn:
+            await self._take_in_changes()
         await self._read_directory()
 
     async def catch_up(self) -> None:
         """Take in every change since the last revision seen."""
         async with self._turn:
-            revision = await self._store.revision()
-            if revision == self._revision:
+            if await self._store.revision() == self._revision:
                 return
             await self._read_directory()  # first: a revoked token is locked out, whatever else goes wrong
-            async for cases in self._store.changes_since(self._revision):
-                await self.run(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-                self._revision = cases[-1].revision
-                if self._revision >= revision:
-                    break  # what was written since waits for the next time, however fast others write
-            self._revision = max(self._revision, revision)
+            await self._take_in_changes()
+
+    async def _take_in_changes(self) -> None:
+        revision = await self._store.revision()
+        async for cases in self._store.changes_since(self._revision):
+            await self._change(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            self._revision = cases[-1].revision
+            if self._revision >= revision:
+                break  # what was written since waits for the next time, however fast others write
+        self._revision = max(self._revision, revision)
+        self._ahead = {key: ahead for key, ahead in self._ahead.items() if ahead > self._revision}
 
     async def take_in(self, case: Case) -> None:
         """Take in one case as it was just written, ahead of all that `catch_up` has yet to see."""
-        await self.run(lambda: self._take_in([case]))
+        await self._change(lambda: self._take_in([case], ahead=True))
 
     async def save(self) -> None:
-        """Write the snapshot if a tenth of the cases, or more than a thousand, are not in it as they are."""
-        unsaved = len(self._known) - self._saved
-        if unsaved > min(1_000, len(self._known) // 10):
-            withdrawals = len(self._gone)
-            entries = await self.run(self._entries)
-            await asyncio.to_thread(self._write, entries)
-            if withdrawals != len(self._gone):
-                self._forget_snapshot()  # it was written with a case that has gone meanwhile
+        """Write the snapshot if more has changed than a start should have to take in."""
+        cases = len(self._index)
+        if self._unsaved <= max(min(_FEW, cases // 10), cases // _SHARE):
+            return
+        async with self._turn:
+            withdrawals, unsaved, revision = len(self._gone), self._unsaved, self._revision
+            blocks, groups = await asyncio.to_thread(self._index.blocks)
+            written = await asyncio.to_thread(self._write, Snapshot(revision, blocks, groups))
+        if withdrawals != len(self._gone):
+            self._forget_snapshot()  # it was written with a case that has gone meanwhile
+        elif written:
+            self._unsaved -= unsaved
 
     async def _read_directory(self) -> None:
         clients = {c.token_sha256: c for c in await self._store.clients() if c.revoked_at is None}
         self.directory = Directory(clients, {peer.name: peer for peer in await self._store.peers()})
 
-    async def run(self, work: Callable[[], Result]) -> Result:
-        """Run `work` in the index's thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+    async def _change(self, work: Callable[[], Result]) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._changing, work)
 
     async def search(
-        self, patient: Patient, owner: str | None, k: int, eligible: Callable[[Audience], bool], minimum: float
-    ) -> tuple[Profile, list[tuple[Hit, int]]]:
-        """Return the patient's profile, its best matches, and of which revision of its case each is.
-
-        A patient never matches the case that it is itself. `owner` is who asks, if it keeps cases: its own case of
-        the patient's id, and any case of that public id, are the patient.
-        """
+        self,
+        patient: Patient,
+        itself: Collection[int],
+        k: int,
+        eligible: Callable[[Audience], bool],
+        minimum: float,
+    ) -> tuple[Profile, list[Hit]]:
+        """Return the patient's profile and its best matches. `itself`: keys of cases that are the patient."""
 
         def allowed(group: Hashable) -> bool:
             return isinstance(group, Audience) and eligible(group)
 
-        def work() -> tuple[Profile, list[tuple[Hit, int]]]:
+        def work() -> tuple[Profile, list[Hit]]:
             profile = self._knowledge.profile(patient)
-            itself = frozenset({patient.id, self._public_ids.get((owner or "", patient.id), patient.id)})
-            hits = self._index.search(profile, k, allowed, itself, minimum)
-            return profile, [(hit, self._known[hit.key].revision) for hit in hits]
+            return profile, self._index.search(profile, k, allowed, itself, minimum)
 
-        return await self.run(work)
+        return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
-    async def tally(self, count: Callable[[list[tuple[Audience, Profile]]], Result]) -> Result:
-        """Return what `count` makes of every case's audience and profile."""
+    async def tally(self, counted: Callable[[Audience], bool]) -> tuple[Counts, int]:
+        """Count what the cases of some audiences hold, and their owners."""
 
-        def work() -> Result:
-            return count([(group, profile) for _, profile, group in self._index.cases() if isinstance(group, Audience)])
+        def allowed(group: Hashable) -> bool:
+            return isinstance(group, Audience) and counted(group)
 
-        return await self.run(work)
+        counts, groups = await asyncio.to_thread(self._index.count, allowed)
+        return counts, len({group.owner for group in groups if isinstance(group, Audience)})
 
     async def close(self) -> None:
-        """Save, and end the index's thread."""
+        """Save, and end the threads."""
         await self.save()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._changing, self._searching, self._merging):
+            pool.shutdown(wait=True, cancel_futures=True)
 
-    def _restore(self, revisions: Mapping[str, tuple[int, float]]) -> int:
+    async def _restore(self) -> None:
+        """Take over the snapshot, if it shows the store as it was; begin with an empty index, if not."""
         remove_halves(self._snapshot)
-        kept = read_snapshot(self._snapshot, self._knowledge.fingerprint)
-        good = [
-            entry for entry in kept.values() if revisions.get(entry.public_id) == (entry.revision, entry.updated_at)
-        ]
-        self._index.fill((entry.public_id, entry.profile, entry.audience) for entry in good)
-        for entry in good:
-            self._know(entry.public_id, _Known(entry.audience.owner, entry.case_id, entry.revision, entry.updated_at))
-        if len(good) < len(kept):
-            self._snapshot.unlink(missing_ok=True)  # some of it may be of cases withdrawn before a crash
-            return 0
-        return len(good)
-
-    def _entries(self) -> list[Entry]:
-        return [
-            Entry(key, known.revision, known.updated_at, known.case_id, group, profile)
-            for key, profile, group in self._index.cases()
-            if isinstance(group, Audience) and (known := self._known.get(key))
-        ]
-
-    def _write(self, entries: list[Entry]) -> None:
         try:
-            write_snapshot(self._snapshot, self._knowledge.fingerprint, entries)
-            self._saved = len(entries)
+            kept = await asyncio.to_thread(read_snapshot, self._snapshot, self._knowledge.fingerprint)
+            self._index.restore(kept.blocks, kept.groups)
+            changed = await self._changed_since(kept.revision)
+            for case in changed:
+                self._index.remove(case.key)
+            if self._checksum() != await self._store.checksum(kept.revision):
+                raise SnapshotUnreadable("it shows another store")
+        except (SnapshotUnreadable, ValueError) as error:
+            if self._snapshot.exists():
+                logger.info("the snapshot is not used: %s", error)
+            self._forget_snapshot()
+            self._index = self._empty()
+            return
+        self._revision = kept.revision
+        self._unsaved = len(changed)
+        if any(case.withdrawn for case in changed):
+            self._forget_snapshot()
+
+    async def _changed_since(self, revision: int) -> list[Case]:
+        changed: list[Case] = []
+        async for cases in self._store.changes_since(revision):
+            changed += cases
+            if len(changed) > max(_FEW, len(self._index)):
+                raise SnapshotUnreadable("too much has changed since it was written")
+        return changed
+
+    def _checksum(self) -> tuple[int, int]:
+        pieces = [versions for _, versions in self._index.versions()]
+        return sum(map(len, pieces)), sum(int(versions.sum(dtype="u8")) for versions in pieces)
+
+    def _write(self, snapshot: Snapshot) -> bool:
+        try:
+            write_snapshot(self._snapshot, self._knowledge.fingerprint, snapshot)
         except OSError as error:
             logger.warning("the snapshot %s cannot be written: %s", self._snapshot, error.strerror)
+            return False
+        return True
 
     def _forget_snapshot(self) -> None:
         """Nothing of a withdrawn case stays on disk; the next `save` writes the others again."""
         self._snapshot.unlink(missing_ok=True)
-        self._saved = 0
+        self._unsaved = len(self._index) + _FEW
 
-    def _take_in(self, cases: Iterable[Case]) -> None:
+    def _take_in(self, cases: Iterable[Case], *, ahead: bool = False) -> None:
         for case in cases:
-            known = self._known.get(case.public_id)
-            if (known and known.revision >= case.revision) or case.public_id in self._gone:
+            if self._ahead.get(case.key, -1) >= case.revision or case.key in self._gone:
                 continue  # taken in already, perhaps of a later revision: changes may come out of turn
-            self.changes += 1
-            if case.public_id in self._known:
-                self._saved = max(0, self._saved - 1)
+            if ahead:
+                self._ahead[case.key] = case.revision
             if case.patient is None:
-                self._gone.add(case.public_id)
-                self._index.remove(case.public_id)
-                self._known.pop(case.public_id, None)
-                self._public_ids.pop((case.owner, case.id), None)
-                self._forget_snapshot()
-            else:
-                self._know(case.public_id, _Known(case.owner, case.id, case.revision, case.updated_at))
-                self._index.add(case.public_id, self._knowledge.profile(case.patient), case.audience)
-
-    def _know(self, public_id: str, known: "_Known") -> None:
-        self._known[public_id] = known
-        self._public_ids[known.owner, known.case_id] = public_id
+                self._gone.add(case.key)
+                self.changes += 1
+                if self._index.version(case.key) is not None:
+                    self._index.remove(case.key)
+                    self._forget_snapshot()
+            elif self._index.version(case.key) != case.version:
+                self.changes += 1
+                self._unsaved += 1
+                self._index.add(case.key, self._knowledge.profile(case.patient), case.audience, case.version)

@@ -1,55 +1,32 @@
-"""Profiles and the ledger's totals -> the numbers of metrics-api. Pure."""
+"""Counts of the index and the ledger's totals -> the numbers of metrics-api. Pure."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-
-from matchmaker.matching.profile import Profile
+from matchmaker.matching.counting import Counts
 from matchmaker.mme.messages import MetricsBody
 from matchmaker.records.case import Audience, Sharing
 from matchmaker.records.ledger import LedgerTotals
 
 
-@dataclass(frozen=True, slots=True)
-class Available:
-    """What is available for matching, as metrics-api counts it: with repeats, unless unique."""
-
-    number_of_cases: int
-    number_of_submitters: int
-    number_of_genes: int
-    number_of_unique_genes: int
-    number_of_variants: int
-    number_of_unique_variants: int
-    number_of_features: int
-    number_of_unique_features: int
-    number_of_feature_sets: int
-    number_of_cases_with_diagnosis: int
+def is_available(audience: Audience) -> bool:
+    """Tell whether cases of an audience are counted: those shared with anybody."""
+    return audience.sharing is not Sharing.NONE
 
 
-def count_available(cases: Iterable[tuple[Audience, Profile]]) -> Available:
-    """Count the cases shared with anybody. A negated feature is none that a patient has, and does not count."""
-    shared = [(audience, profile) for audience, profile in cases if audience.sharing is not Sharing.NONE]
-    profiles = [profile for _, profile in shared]
-    genes = {gene.key for profile in profiles for gene in profile.genes.values()}
-    variants = {key for profile in profiles for gene in profile.genes.values() for key in gene.variants}
-    features = [term for profile in profiles for term in profile.mentions.features]
-    return Available(
-        number_of_cases=len(profiles),
-        number_of_submitters=len({audience.owner for audience, _ in shared}),
-        number_of_genes=sum(profile.mentions.genes for profile in profiles),
-        number_of_unique_genes=len(genes),
-        number_of_variants=sum(profile.mentions.variants for profile in profiles),
-        number_of_unique_variants=len(variants),
-        number_of_features=len(features),
-        number_of_unique_features=len(set(features)),
-        number_of_feature_sets=sum(bool(profile.mentions.features) for profile in profiles),
-        number_of_cases_with_diagnosis=sum(bool(profile.disorders) for profile in profiles),
-    )
+def metrics_body(available: Counts, submitters: int, ledger: LedgerTotals, generated: str) -> MetricsBody:
+    """Return the body of GET /metrics: with repeats, unless unique. `generated` is ISO 8601.
 
-
-def metrics_body(available: Available, ledger: LedgerTotals, generated: str) -> MetricsBody:
-    """Return the body of GET /metrics. `generated` is ISO 8601."""
+    A negated feature is none that a patient has, and does not count; nor do terms that HPO does not know.
+    """
     return MetricsBody(
-        **asdict(available),
+        number_of_cases=available.cases,
+        number_of_submitters=submitters,
+        number_of_genes=available.genes,
+        number_of_unique_genes=available.unique_genes,
+        number_of_variants=available.variants,
+        number_of_unique_variants=available.unique_variants,
+        number_of_features=available.features,
+        number_of_unique_features=available.unique_features,
+        number_of_feature_sets=available.with_features,
+        number_of_cases_with_diagnosis=available.with_disorders,
         number_of_unique_genes_matched=ledger.unique_genes,
         number_of_requests_received=ledger.requests,
         number_of_potential_matches_sent=ledger.results,

@@ -6,10 +6,7 @@ from dataclasses import dataclass
 from matchmaker.matching.index import CaseIndex, Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.patient import Patient
-from matchmaker.records.case import Case
 from matchmaker.store.base import Store
-
-_SEPARATOR = "\x00"  # stands in no id; sorts before every character of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,43 +16,39 @@ class Found:
     id: str
     owner: str
     hit: Hit
+    profile: Profile
 
 
 class OfflineMatcher:
-    """Holds every case of a store, as of its opening."""
+    """Holds every case of a store, as of its opening, given as (id, owner, profile). Ties go by id, then owner."""
 
-    def __init__(self, knowledge: Knowledge) -> None:
+    def __init__(self, knowledge: Knowledge, cases: list[tuple[str, str, Profile]]) -> None:
         self._knowledge = knowledge
-        self._index = CaseIndex(knowledge.information)
-        self._keys: defaultdict[str, set[str]] = defaultdict(set)
+        self._cases = sorted(cases, key=lambda case: case[:2])
+        self._index = CaseIndex(knowledge.information, knowledge.calibration)
+        self._index.fill((key, profile, None, 0) for key, (_, _, profile) in enumerate(self._cases))
+        self._keys: defaultdict[str, list[int]] = defaultdict(list)
+        for key, (case_id, _, _) in enumerate(self._cases):
+            self._keys[case_id].append(key)
 
     def __len__(self) -> int:
         """Return the count of cases."""
         return len(self._index)
 
-    def take_in(self, case: Case) -> None:
-        """Add a case; a withdrawn one is left out."""
-        if case.patient is not None:
-            key = f"{case.id}{_SEPARATOR}{case.owner}"
-            self._keys[case.id].add(key)
-            self._index.add(key, self._knowledge.profile(case.patient), None)
-
     def match(self, patient: Patient, top: int) -> tuple[Profile, list[Found]]:
         """Return the patient's profile and its best `top` cases; cases of the patient's own id are left out."""
         profile = self._knowledge.profile(patient)
-        itself = frozenset(self._keys.get(patient.id, ()))
-        return profile, [_found(hit) for hit in self._index.search(profile, top, leave_out=itself)]
+        hits = self._index.search(profile, top, leave_out=self._keys.get(patient.id, ()))
+        return profile, [self._found(hit) for hit in hits]
 
-
-def _found(hit: Hit) -> Found:
-    case_id, _, owner = hit.key.partition(_SEPARATOR)
-    return Found(case_id, owner, hit)
+    def _found(self, hit: Hit) -> Found:
+        case_id, owner, profile = self._cases[hit.key]
+        return Found(case_id, owner, hit, profile)
 
 
 async def open_offline(store: Store, knowledge: Knowledge) -> OfflineMatcher:
     """Return a matcher over every case of the store."""
-    matcher = OfflineMatcher(knowledge)
+    held: list[tuple[str, str, Profile]] = []
     async for cases in store.changes_since(0):
-        for case in cases:
-            matcher.take_in(case)
-    return matcher
+        held += [(case.id, case.owner, knowledge.profile(case.patient)) for case in cases if case.patient]
+    return OfflineMatcher(knowledge, held)

@@ -15,9 +15,10 @@ from matchmaker.exchange.answers import results
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodeReport, SearchAnswer
-from matchmaker.exchange.metrics import Available, count_available, metrics_body
+from matchmaker.exchange.metrics import is_available, metrics_body
 from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan, without_echoes
 from matchmaker.exchange.world import World
+from matchmaker.matching.counting import Counts
 from matchmaker.matching.index import Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.errors import Gone, NotFound, OverBudget, Unauthorised
@@ -27,7 +28,7 @@ from matchmaker.peers.client import PeerClient
 from matchmaker.peers.fanout import Asked, Fanout
 from matchmaker.policy.budget import Bucket, Budget
 from matchmaker.policy.consent import may_learn, outward
-from matchmaker.records.case import Audience, Case, Sharing
+from matchmaker.records.case import Audience, Case, Sharing, key_of
 from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client, Role, token_digest
 from matchmaker.store.base import Deposit, Draft, Outcome, Store
@@ -58,7 +59,7 @@ class Exchange:
         self._world = world
         self._budget = Budget(config.budget.queries_per_minute)
         self._buckets: dict[str, Bucket] = {}
-        self._counted: tuple[int, Available] | None = None  # at which change of the cases, and what
+        self._counted: tuple[int, tuple[Counts, int]] | None = None  # at which change of the cases, and what
 
     def authenticate(self, token: str | None, role: Role) -> Client:
         """Return the client of a token, if it has this role. Errors: Unauthorised, the same for every cause."""
@@ -78,7 +79,7 @@ class Exchange:
 
     async def answer(self, patient: Patient, asker: Client) -> MatchResponse:
         """Answer a query of another node with the best cases that it may learn of. Asks nobody else."""
-        found, genes = await self._own_results(patient, asker)
+        found, genes = await self._own_results(patient, asker, {key_of(patient.id)})
         line = LedgerLine(self._world.now(), asker.name, len(found), genes)
         await self._store.write_ledger(line)
         node = self.config.node
@@ -137,11 +138,11 @@ class Exchange:
         """Return the numbers of metrics-api."""
         changes = self._following.changes
         if self._counted is None or self._counted[0] != changes:
-            self._counted = (changes, await self._following.tally(count_available))
+            self._counted = (changes, await self._following.tally(is_available))
         ledger = await self._store.ledger_totals()
         generated = self.time(self._world.now())
         node = self.config.node
-        body = metrics_body(self._counted[1], ledger, generated)
+        body = metrics_body(*self._counted[1], ledger, generated)
         return Metrics(metrics=body, disclaimer=node.disclaimer or None, terms=node.terms or None)
 
     @staticmethod
@@ -149,34 +150,36 @@ class Exchange:
         """Return seconds since 1970 as ISO 8601, in UTC."""
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
-    async def _own_results(self, patient: Patient, asker: Client) -> tuple[tuple[MatchResult, ...], tuple[str, ...]]:
-        """Return what the asker is shown, and the keys of the genes shared; again, if a case changed meanwhile."""
+    async def _own_results(
+        self, patient: Patient, asker: Client, itself: set[int]
+    ) -> tuple[tuple[MatchResult, ...], tuple[str, ...]]:
+        """Return what the asker is shown, and the keys of the genes shared; again, if a case changed meanwhile.
+
+        A patient never matches the cases that it is `itself`, by their keys.
+        """
         for _ in range(_ATTEMPTS):
-            profile, hits, cases, changed = await self._found(patient, asker)
-            if not changed:
+            profile, hits, cases = await self._found(patient, asker, itself)
+            if len(cases) == len(hits):
                 break
             await self._following.catch_up()
-        shown = [hit for hit in hits if hit.key in cases]
-        genes = {key for hit in shown for key in profile.genes.keys() & hit.profile.genes.keys()}
-        made = await asyncio.to_thread(results, profile, shown, cases, asker, self._knowledge)
-        return made, tuple(sorted(genes))
+        shown = [(hit, cases[hit.key]) for hit in hits if hit.key in cases]
+        made = await asyncio.to_thread(results, profile, shown, asker, self._knowledge)
+        return made.results, made.genes
 
-    async def _found(self, patient: Patient, asker: Client) -> tuple[Profile, list[Hit], dict[str, Case], bool]:
-        """Return the hits, their cases where they are still of the revision scored, and whether any is not."""
+    async def _found(
+        self, patient: Patient, asker: Client, itself: set[int]
+    ) -> tuple[Profile, list[Hit], dict[int, Case]]:
+        """Return the hits, and by key their cases where they are still what was scored."""
         country, limits = self.config.node.country, self.config.answers
 
         def eligible(audience: Audience) -> bool:
             return may_learn(asker, audience, country, test_query=patient.test)
 
-        owner = asker.name if asker.role is Role.DEPOSITOR else None
-        profile, found = await self._following.search(patient, owner, limits.max_results, eligible, limits.min_score)
-        cases = await self._store.cases_by_public_id([hit.key for hit, _ in found])
-        good = {
-            hit.key: cases[hit.key]
-            for hit, revision in found
-            if hit.key in cases and cases[hit.key].revision == revision and eligible(cases[hit.key].audience)
-        }
-        return profile, [hit for hit, _ in found], good, len(good) < len(found)
+        profile, hits = await self._following.search(patient, itself, limits.max_results, eligible, limits.min_score)
+        cases = await self._store.cases_by_key([hit.key for hit in hits])
+        known = ((hit, cases.get(hit.key)) for hit in hits)
+        good = {hit.key: c for hit, c in known if c and c.version == hit.version and eligible(c.audience)}
+        return profile, hits, good
 
     async def _search_here(
         self, case: Case, owner: Client, wanted: Wanted
@@ -184,7 +187,7 @@ class Exchange:
         started = self._world.clock()
         found: tuple[MatchResult, ...] = ()
         if wanted.here and case.patient:
-            found, _ = await self._own_results(case.patient, owner)
+            found, _ = await self._own_results(case.patient, owner, {case.key, key_of(case.patient.id)})
         return found, own_report(self.config.node, wanted, len(found), self._world.clock() - started)
 
     async def _ask_peers(self, case: Case, wanted: Wanted) -> list[Asked]:

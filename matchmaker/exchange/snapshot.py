@@ -1,98 +1,115 @@
-"""The profiles of a node's cases, kept on disk so that a warm start need not make them anew.
+"""The index of a node's cases, kept on disk so that a warm start need not make it anew.
 
-A cache and no more: every entry names the revision of the case that it was made from, the file names the data that
-it was made with, and a file that is damaged or does not fit is as good as none. It holds health data, as the store
-does, and lies beside it under the same permissions.
+A cache and no more: the file names the data that it was made with and the revision of the store that it shows, and one
+that is damaged or does not fit is as good as none. It holds health data, as the store does, and lies beside it under
+the same permissions. Read by mapping it into memory: what no query asks for is not read.
+
+A line of JSON, padded, then every array of every block as it lies in memory, each at a multiple of 64 bytes.
 """
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from matchmaker.genome.variants import VariantKey
-from matchmaker.matching.profile import CandidateGene, Mentions, Profile
+import numpy as np
+
+from matchmaker.matching.blocks import Block
 from matchmaker.ontology.files import replace_file
 from matchmaker.records.case import Audience, Sharing
 
-_FORMAT = 1  # raise it when the content or the meaning of a profile changes
+_FORMAT = 2  # raise it when the arrays, or what they mean, change
+_ALIGNED = 64
+_CHUNK = 1 << 24
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A case as the index has it, and the revision of the case that it was made from, with the time of its change.
+class SnapshotUnreadable(Exception):
+    """The file is missing, damaged, or made with other data: as good as none."""
 
-    The time tells apart the changes of a store that was restored from a backup, which counts its revisions again.
-    """
 
-    public_id: str
+@dataclass(frozen=True)
+class Snapshot:
+    """Blocks of the index as of a revision of the store, and the audiences that their groups are, from 1."""
+
     revision: int
-    updated_at: float
-    case_id: str
-    audience: Audience
-    profile: Profile
+    blocks: list[Block]
+    groups: list[Hashable]
 
 
-def write_snapshot(path: Path, fingerprint: str, entries: Iterable[Entry]) -> None:
-    """Write all entries. Errors: OSError; the old file then stands."""
-    body = json.dumps([_packed(entry) for entry in entries], ensure_ascii=False).encode("utf-8")
-    replace_file(path, f"{_head(fingerprint, body)}\n".encode() + body, mode=0o600)
+def write_snapshot(path: Path, fingerprint: str, snapshot: Snapshot) -> None:
+    """Write a snapshot. Errors: OSError; the old file then stands."""
+    told = [_told(block) for block in snapshot.blocks]
+    digest = hashlib.sha256()
+    for piece in _pieces(snapshot.blocks):
+        digest.update(piece)
+    head = {
+        "format": _FORMAT,
+        "fingerprint": fingerprint,
+        "revision": snapshot.revision,
+        "groups": [_packed(group) for group in snapshot.groups],
+        "blocks": told,
+        "sha256": digest.hexdigest(),
+    }
+    line = json.dumps(head).encode()
+    line += b" " * (-(len(line) + 1) % _ALIGNED) + b"\n"
+    replace_file(path, (piece for pieces in ((line,), _pieces(snapshot.blocks)) for piece in pieces), mode=0o600)
 
 
-def read_snapshot(path: Path, fingerprint: str) -> dict[str, Entry]:
-    """Return the entries by public id; none when the file is missing, damaged, or made with other data."""
+def _told(block: Block) -> list[list[Any]]:
+    arrays = ((field.name, getattr(block, field.name)) for field in fields(Block))
+    return [[name, array.dtype.str, list(array.shape)] for name, array in arrays]
+
+
+def _pieces(blocks: Sequence[Block]) -> Iterator[bytes | memoryview]:
+    for block in blocks:
+        for field in fields(Block):
+            array = np.ascontiguousarray(getattr(block, field.name))
+            if array.nbytes:  # an empty array has no memory to view
+                yield array.reshape(-1).view(np.uint8).data
+            yield bytes(-array.nbytes % _ALIGNED)
+
+
+def _packed(group: Hashable) -> list[Any]:
+    if not isinstance(group, Audience):
+        raise TypeError(f"a group of a node's index is an audience, not {type(group).__name__}")
+    return [group.owner, group.sharing.value, group.test]
+
+
+def read_snapshot(path: Path, fingerprint: str) -> Snapshot:
+    """Map a snapshot into memory. Errors: SnapshotUnreadable."""
     try:
-        head, _, body = path.read_bytes().partition(b"\n")
-        if head != _head(fingerprint, body).encode():
-            return {}
-        return {entry.public_id: entry for entry in map(_unpacked, json.loads(body))}
-    except (OSError, ValueError, TypeError, IndexError, KeyError):
-        return {}
+        with path.open("rb") as file:
+            head = json.loads(file.readline())
+            start = file.tell()
+            if (head["format"], head["fingerprint"]) != (_FORMAT, fingerprint):
+                raise SnapshotUnreadable("it was made with other data, or by another version")
+            mapped = np.memmap(file, np.uint8, mode="r") if start else np.empty(0, np.uint8)
+        body = mapped[start:]
+        if _digest(body) != head["sha256"]:
+            raise SnapshotUnreadable("it is damaged")
+        groups: list[Hashable] = [Audience(owner, Sharing(sharing), test) for owner, sharing, test in head["groups"]]
+        return Snapshot(int(head["revision"]), list(_unpacked(body, head["blocks"])), groups)
+    except FileNotFoundError:
+        raise SnapshotUnreadable("it is missing") from None
+    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+        raise SnapshotUnreadable(f"it is damaged ({type(error).__name__})") from None
 
 
-def _head(fingerprint: str, body: bytes) -> str:
-    return f"{_FORMAT} {fingerprint} {hashlib.sha256(body).hexdigest()}"
+def _digest(body: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, len(body), _CHUNK):
+        digest.update(body[start : start + _CHUNK].data)
+    return digest.hexdigest()
 
 
-def _packed(entry: Entry) -> list[Any]:
-    profile, audience = entry.profile, entry.audience
-    return [
-        *(
-            entry.public_id,
-            entry.revision,
-            entry.updated_at,
-            entry.case_id,
-            audience.owner,
-            audience.sharing.value,
-            audience.test,
-        ),
-        *(sorted(profile.observed), sorted(profile.closure), profile.self_information),
-        [[g.key, g.shown_id, g.symbol, [_variant(v) for v in g.variants]] for g in profile.genes.values()],
-        *(sorted(profile.disorders), profile.notes),
-        *(profile.mentions.features, profile.mentions.genes, profile.mentions.variants),
-    ]
-
-
-def _variant(key: VariantKey) -> list[Any]:
-    return [key.assembly, key.chromosome, key.start, key.end, key.reference, key.alternate]
-
-
-def _unpacked(row: list[Any]) -> Entry:
-    public_id, revision, updated_at, case_id, owner, sharing, test, observed, closure, information, genes, *rest = row
-    disorders, notes, features, gene_count, variant_count = rest
-    profile = Profile(
-        frozenset(observed),
-        frozenset(closure),
-        information,
-        {gene[0]: _gene(*gene) for gene in genes},
-        frozenset(disorders),
-        tuple(notes),
-        Mentions(tuple(features), gene_count, variant_count),
-    )
-    return Entry(public_id, revision, updated_at, case_id, Audience(owner, Sharing(sharing), test), profile)
-
-
-def _gene(key: str, shown_id: str, symbol: str | None, variants: list[Any]) -> CandidateGene:
-    return CandidateGene(key, shown_id, symbol, frozenset(VariantKey(*variant) for variant in variants))
+def _unpacked(body: np.ndarray[Any, np.dtype[np.uint8]], told: list[list[list[Any]]]) -> Iterator[Block]:
+    at = 0
+    for arrays in told:
+        made: dict[str, Any] = {}
+        for name, kind, shape in arrays:
+            size = int(np.prod(shape)) * np.dtype(kind).itemsize
+            made[name] = np.asarray(body[at : at + size]).view(kind).reshape(shape)
+            at += size + -size % _ALIGNED
+        yield Block(**made)

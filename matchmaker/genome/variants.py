@@ -7,6 +7,7 @@ alternate share, `end` left out where the bases say it. Positions are 0-based.
 """
 
 import gzip
+import hashlib
 import zlib
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -44,6 +45,22 @@ class VariantKey:
     end: int
     reference: str
     alternate: str
+
+    @property
+    def digest(self) -> int:
+        """64 bits, signed, equal for equal variants; different ones share it with a chance of 2^-64. Never 0."""
+        told = "\t".join(map(str, (self.kind, self.start, self.end, self.reference)))
+        return int.from_bytes(hashlib.blake2b(told.encode(), digest_size=8).digest(), "big", signed=True) or 1
+
+    @property
+    def kind(self) -> str:
+        """Assembly, chromosome and alternate allele: spans of different kinds are never the same event."""
+        return f"{self.assembly}\t{self.chromosome}\t{self.alternate}"
+
+    @property
+    def is_span(self) -> bool:
+        """Whether start and end are all that is known of it: no bases, at most an allele such as <DEL>."""
+        return not self.reference and (not self.alternate or _symbolic(self.alternate)) and self.end > self.start
 
 
 class Lift(Protocol):

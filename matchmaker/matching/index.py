@@ -1,199 +1,269 @@
-"""CaseIndex: the exact best k of a node's cases. Takes profiles; reads no store.
+"""CaseIndex: the exact best k of a node's cases, a million of them. Takes profiles and gives keys; reads no store.
 
-An inverted index: for each term the rows of the cases that show it or imply it. A query adds up whole-number
-weights over the rows of its terms, so that its sums equal those of `score` to the last bit.
-
-Not safe for two threads at once: its owner calls it from one.
+Cases lie in blocks that never change (blocks.py); new ones in a small block of their own that is made at the next
+search. Blocks that have become many or sparse are put together by work that is handed to `later`; until that is done
+the old ones answer. A search takes the blocks as they are when it begins, so that searches and changes may come from
+any thread and never wait for more than one another's first microseconds.
 """
 
-from array import array
-from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matchmaker.matching.genotype import genotype
-from matchmaker.matching.phenotype import norm, similarity
+from matchmaker.matching.blocks import BLOCK, Block, block_of, masked_terms, rows_of
+from matchmaker.matching.calibration import Calibration
+from matchmaker.matching.counting import Counts, count_rows
+from matchmaker.matching.finding import Hit, Query, Scratch, find
 from matchmaker.matching.profile import Profile
-from matchmaker.matching.score import Score, combined_many, phenotype_part, score_of
-from matchmaker.ontology.information import SCALE, Information
+from matchmaker.matching.rows import NOBODY, OpenRows, joined
+from matchmaker.ontology.information import Information
 
-_COMPACT_FROM = 1_024  # rows: below this a rebuild is not worth its while
-
-
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A case found: its key, its profile, and how alike it is."""
-
-    key: str
-    profile: Profile
-    score: Score
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    key: str
-    profile: Profile
-    group: int
+OPEN = 1_024  # new cases that are turned round at once, within a millisecond
+FAMILY = 8  # blocks of one size, at which they become one
+__all__ = ["CaseIndex", "Hit"]
+_MOST_GROUPS = 2**16
+_MOST_TERMS = 2**16
 
 
 class CaseIndex:
-    """Cases by key. Each belongs to a `group`, an opaque value by which a search is told who may be found."""
+    """Cases by key, a whole number of 63 bits. Each belongs to a `group`, by which a search is told who may be found.
 
-    def __init__(self, weights: Information) -> None:
+    `later` is handed work that may be done in another thread, or at once.
+    """
+
+    def __init__(
+        self,
+        weights: Information,
+        calibration: Calibration,
+        later: Callable[[Callable[[], None]], object] = lambda work: work(),
+    ) -> None:
+        if len(weights.content) > _MOST_TERMS:
+            raise ValueError(f"an ontology of more than {_MOST_TERMS} terms does not fit")
         self._weights = weights
+        self._calibration = calibration
+        self._later = later
+        self._bits = masked_terms(weights)
+        self._lock = threading.Lock()
+        self._scratch = threading.local()
         self._groups: dict[Hashable, int] = {}
-        self._clear()
-
-    def _clear(self) -> None:
-        self._rows: list[_Row | None] = []
-        self._by_key: dict[str, int] = {}
-        self._implied: dict[int, array[int]] = {}
-        self._stated: dict[int, array[int]] = {}
-        self._genes: dict[str, set[int]] = {}
-        self._norms = array("d")
-        self._information = array("q")
-        self._group_of = array("i")
+        self._serials = count()
+        self._blocks: dict[int, Block] = {}
+        self._live: dict[int, int] = {}  # of each block, the rows that were not removed
+        self._open = OpenRows()
+        self._turned: Block | None = None  # the open rows as a block, while nothing has changed
+        self._merging: frozenset[int] = frozenset()  # serials of blocks that are being put together
+        self._removed: list[int] = []  # keys removed from those meanwhile
+        self._count = 0
 
     def __len__(self) -> int:
         """Return the count of cases."""
-        return len(self._by_key)
+        return self._count
 
-    def cases(self) -> Iterable[tuple[str, Profile, Hashable]]:
-        """Yield (key, profile, group) of every case."""
-        names = {number: group for group, number in self._groups.items()}
-        return ((row.key, row.profile, names[row.group]) for row in self._rows if row)
+    def add(self, key: int, profile: Profile, group: Hashable, version: int = 0) -> None:
+        """Take a case in, in place of what had its key. `version` has 32 bits, for its owner to compare."""
+        with self._lock:
+            self._remove(key)
+            self._open.add(key, profile, self._number_of(group), version)
+            self._turned = None
+            self._count += 1
+            if len(self._open) >= OPEN:
+                self._seal()
+        self._tidy()
 
-    def add(self, key: str, profile: Profile, group: Hashable) -> None:
-        """Take a case in, in place of what had its key."""
-        self.remove(key)
-        self._append(_Row(key, profile, self._number_of(group)))
-
-    def _number_of(self, group: Hashable) -> int:
-        return self._groups.setdefault(group, len(self._groups))
-
-    def fill(self, cases: Iterable[tuple[str, Profile, Hashable]]) -> None:
-        """Take many cases into an empty index at once. Errors: ValueError when it is not empty."""
-        if self._rows:
-            raise ValueError("only an empty index can be filled")
-        rows = [_Row(key, profile, self._number_of(group)) for key, profile, group in cases]
-        for row in rows:
-            self._append_alone(row)
-        self._implied = _postings([row.profile.closure for row in rows])
-        self._stated = _postings([row.profile.observed for row in rows])
-
-    def remove(self, key: str) -> None:
+    def remove(self, key: int) -> None:
         """Forget a case; nothing happens when the key is unknown."""
-        number = self._by_key.pop(key, None)
-        if number is None:
-            return
-        row = self._rows[number]
-        self._rows[number] = None
-        for gene in row.profile.genes if row else ():
-            self._genes[gene].discard(number)
-        if len(self._rows) > _COMPACT_FROM and len(self._rows) > 2 * len(self._by_key):
-            self._compact()
+        with self._lock:
+            self._remove(key)
+        self._tidy()
+
+    def fill(self, cases: Iterable[tuple[int, Profile, Hashable, int]]) -> None:
+        """Take (key, profile, group, version) of many cases into an empty index. Errors: ValueError when it is not."""
+        with self._lock:
+            if self._blocks or len(self._open):
+                raise ValueError("only an empty index can be filled")
+            for key, profile, group, version in cases:
+                self._remove(key)
+                self._open.add(key, profile, self._number_of(group), version)
+                self._count += 1
+                if len(self._open) >= BLOCK:
+                    self._seal()
+            self._seal()
+
+    def restore(self, blocks: Iterable[Block], groups: Sequence[Hashable]) -> None:
+        """Take over blocks that `blocks` gave. Errors: ValueError when the index is not empty, or they do not fit."""
+        with self._lock:
+            if self._blocks or len(self._open):
+                raise ValueError("only an empty index can be filled")
+            found = list(blocks)
+            for block in found:
+                if len(block.implied_start) != len(self._bits) + 1 or block.group.max(initial=0) > len(groups):
+                    raise ValueError("these blocks are of another ontology, or of other groups")
+            self._groups = {group: number for number, group in enumerate(groups, NOBODY + 1)}
+            self._blocks = {next(self._serials): block for block in found}
+            self._live = {serial: block.live for serial, block in self._blocks.items()}
+            self._count = sum(self._live.values())
+
+    def blocks(self) -> tuple[list[Block], list[Hashable]]:
+        """Return all cases as blocks without a trace of removed ones, and the groups that `restore` wants."""
+        with self._lock:
+            blocks, groups = self._current(), list(self._groups)
+        clean = [one if one.live == len(one) else block_of(rows_of(one, self._bits), self._bits) for one in blocks]
+        return [block for block in clean if len(block)], groups
+
+    def versions(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint32]]]:
+        """Yield keys and versions of all cases, in pieces."""
+        with self._lock:
+            blocks = self._current()
+        for block in blocks:
+            live = block.group != NOBODY
+            yield block.key[live], block.version[live]
+
+    def version(self, key: int) -> int | None:
+        """Return the version that a case was taken in with, None when there is none of this key."""
+        with self._lock:
+            version = self._open.version(key)
+            if version is not None:
+                return version
+            found = ((block, block.row(key)) for block in self._blocks.values())
+            return next((int(block.version[row]) for block, row in found if row is not None), None)
+
+    def count(self, eligible: Callable[[Hashable], bool]) -> tuple[Counts, list[Hashable]]:
+        """Count what the cases of eligible groups hold; return the groups that have any, too."""
+        with self._lock:
+            blocks, groups, allowed = self._current(), list(self._groups), self._allowed(eligible)
+        counts = count_rows(blocks, allowed)
+        return counts, [groups[number - NOBODY - 1] for number in sorted(counts.groups)]
+
+    def current(self) -> list[Block]:
+        """Return the cases as they are now, removed rows included: their group is NOBODY."""
+        with self._lock:
+            return self._current()
 
     def search(
         self,
         query: Profile,
         k: int,
         eligible: Callable[[Hashable], bool] = lambda _group: True,
-        leave_out: frozenset[str] = frozenset(),
+        leave_out: Collection[int] = (),
         minimum: float = 0.0,
     ) -> list[Hit]:
         """Return the best `k` cases by (score, best first; then key), of the groups that are `eligible`.
 
-        Cases scoring 0, or below `minimum`, are no hits. Ties are exact: as if every case had been scored alone.
+        Cases scoring 0, or below `minimum`, are no hits. Exact, ties included, as if every case had been scored alone.
         """
-        if not self._rows or k < 1:
+        with self._lock:
+            blocks = self._current()
+            allowed = self._allowed(eligible)
+        if k < 1 or not blocks or not allowed.any():
             return []
-        shared, evidence = self._shared(query), self._evidence(query)
-        scores = np.where(self._eligible(eligible, leave_out), self._scores(query, shared, evidence), 0.0)
-        found = np.flatnonzero((scores > 0.0) & (scores >= minimum))
-        if len(found) > k:
-            threshold = np.partition(scores[found], len(found) - k)[len(found) - k]
-            found = found[scores[found] >= threshold]
-        best = sorted((-scores[number], row.key, number) for number in found.tolist() if (row := self._rows[number]))
-        return [self._hit(query, number, int(shared[number]), float(evidence[number])) for _, _, number in best[:k]]
+        asked = Query.of(query, self._weights, self._bits)
+        return find(asked, k, blocks, allowed, leave_out, minimum, self._calibration, self._own_scratch())
 
-    def _hit(self, query: Profile, number: int, shared: int, evidence: float) -> Hit:
-        row = self._rows[number]
-        if row is None:
-            raise LookupError(f"row {number} was removed")
-        similar = similarity(shared, query.self_information, row.profile.self_information)
-        return Hit(row.key, row.profile, score_of(similar, evidence))
+    def _allowed(self, eligible: Callable[[Hashable], bool]) -> NDArray[np.bool_]:
+        """Return for each group's number whether it is eligible; nobody's never is."""
+        return np.array([False, *map(eligible, self._groups)])
 
-    def _evidence(self, query: Profile) -> NDArray[np.float64]:
-        evidence = np.zeros(len(self._rows))
-        for number in {number for gene in query.genes for number in self._genes.get(gene, ())}:
-            if row := self._rows[number]:
-                evidence[number] = genotype(query, row.profile)
-        return evidence
+    def _own_scratch(self) -> Scratch:
+        """Return this thread's own: two searches never write to the same."""
+        if not hasattr(self._scratch, "own"):
+            self._scratch.own = Scratch.empty()
+        own: Scratch = self._scratch.own
+        return own
 
-    def _scores(self, query: Profile, shared: NDArray[np.int64], evidence: NDArray[np.float64]) -> NDArray[np.float64]:
-        return combined_many(phenotype_part(self._raw(query, shared)), evidence)
-
-    def _raw(self, query: Profile, shared: NDArray[np.int64]) -> NDArray[np.float64]:
-        denominator = np.frombuffer(self._norms) * norm(query.self_information)
-        raw = np.divide(shared / SCALE, denominator, out=np.zeros(len(shared)), where=denominator > 0)
-        over = shared > np.minimum(np.frombuffer(self._information, np.int64), query.self_information)
-        for number in np.flatnonzero(over).tolist():  # few: see phenotype.lsx
-            information = self._information[number]
-            raw[number] = similarity(int(shared[number]), query.self_information, information).raw
-        return raw
-
-    def _shared(self, query: Profile) -> NDArray[np.int64]:
-        total = np.zeros(len(self._rows), np.int64)
-        for term in query.closure:
-            content = self._weights.content[term]
-            if rows := self._implied.get(term):
-                total[np.frombuffer(rows, np.int32)] += self._weights.link[term] + content * (term in query.observed)
-            if rows := self._stated.get(term):
-                total[np.frombuffer(rows, np.int32)] += content
-        return total
-
-    def _eligible(self, eligible: Callable[[Hashable], bool], leave_out: frozenset[str]) -> NDArray[np.bool_]:
-        allowed = np.array([eligible(group) for group in self._groups], dtype=bool)
-        mask: NDArray[np.bool_] = allowed[np.frombuffer(self._group_of, np.int32)]
-        for number in (self._by_key[key] for key in leave_out if key in self._by_key):
-            mask[number] = False
-        for number, row in enumerate(self._rows) if len(self._rows) > len(self._by_key) else ():
-            if row is None:
-                mask[number] = False
-        return mask
-
-    def _append(self, row: _Row) -> None:
-        number = self._append_alone(row)
-        for term in row.profile.closure:
-            self._implied.setdefault(term, array("i")).append(number)
-        for term in row.profile.observed:
-            self._stated.setdefault(term, array("i")).append(number)
-
-    def _append_alone(self, row: _Row) -> int:
-        """Append all of a row but its terms; return its number."""
-        number = len(self._rows)
-        self._rows.append(row)
-        self._by_key[row.key] = number
-        self._norms.append(norm(row.profile.self_information))
-        self._information.append(row.profile.self_information)
-        self._group_of.append(row.group)
-        for gene in row.profile.genes:
-            self._genes.setdefault(gene, set()).add(number)
+    def _number_of(self, group: Hashable) -> int:
+        number = self._groups.setdefault(group, len(self._groups) + NOBODY + 1)
+        if number >= _MOST_GROUPS:
+            raise ValueError(f"more than {_MOST_GROUPS} groups do not fit")
         return number
 
-    def _compact(self) -> None:
-        cases = list(self.cases())
-        self._clear()
-        self.fill(cases)
+    def _current(self) -> list[Block]:
+        if self._turned is None and len(self._open):
+            self._turned = block_of(self._open.frozen(), self._bits)
+        return [*self._blocks.values(), *((self._turned,) if self._turned is not None else ())]
+
+    def _remove(self, key: int) -> None:
+        if self._open.remove(key):
+            self._turned = None
+            self._count -= 1
+            return
+        for serial, block in self._blocks.items():
+            row = block.row(key)
+            if row is not None:
+                self._blocks[serial] = _without(block, row)
+                self._live[serial] -= 1
+                self._count -= 1
+                if serial in self._merging:
+                    self._removed.append(key)
+                return
+
+    def _seal(self) -> None:
+        """Close the open rows: they are a block from now on."""
+        turned = self._turned if self._turned is not None else block_of(self._open.frozen(), self._bits)
+        if len(turned):
+            serial = next(self._serials)
+            self._blocks[serial], self._live[serial] = turned, len(turned)
+        self._open, self._turned = OpenRows(), None
+
+    def _tidy(self) -> None:
+        with self._lock:
+            if self._merging:
+                return
+            self._merging = _worth_merging(self._live, {serial: len(block) for serial, block in self._blocks.items()})
+            if not self._merging:
+                return
+            self._removed = []
+        self._later(self._merge)
+
+    def _merge(self) -> None:
+        merged = False
+        try:
+            with self._lock:
+                blocks = [self._blocks[serial] for serial in sorted(self._merging)]
+            one = block_of(joined(rows_of(block, self._bits) for block in blocks), self._bits)
+            with self._lock:
+                for key in self._removed:
+                    row = one.row(key)
+                    one = _without(one, row) if row is not None else one
+                for serial in self._merging:
+                    del self._blocks[serial], self._live[serial]
+                if one.live:
+                    serial = next(self._serials)
+                    self._blocks[serial], self._live[serial] = one, one.live
+                merged = True
+        finally:
+            with self._lock:
+                self._merging = frozenset()
+        if merged:
+            self._tidy()
 
 
-def _postings(terms_of_rows: list[frozenset[int]]) -> "dict[int, array[int]]":
-    """Return for each term the rows that have it, in order."""
-    terms = np.fromiter((term for terms in terms_of_rows for term in terms), np.int32)
-    rows = np.repeat(np.arange(len(terms_of_rows), dtype=np.int32), [len(terms) for terms in terms_of_rows])
-    order = np.argsort(terms, kind="stable")
-    found, starts = np.unique(terms[order], return_index=True)
-    pieces = np.split(rows[order], starts[1:]) if len(found) else []
-    return {term: array("i", piece.tobytes()) for term, piece in zip(found.tolist(), pieces, strict=True)}
+def _without(block: Block, row: int) -> Block:
+    """Return a block without a row. The old one stays as it is: a search may be reading it."""
+    group = np.array(block.group)
+    group[row] = NOBODY
+    return replace(block, group=group)
+
+
+def _worth_merging(live: Mapping[int, int], rows: Mapping[int, int]) -> frozenset[int]:
+    """Return the serials of blocks that should be one: many of about one size, or one that is mostly removed."""
+    sparse = [serial for serial, count in live.items() if count * 2 < rows[serial]]
+    if sparse:
+        return frozenset(sparse[:1])
+    for most in (OPEN * FAMILY, BLOCK):
+        family = [serial for serial, count in live.items() if count < most]
+        if len(family) >= FAMILY:
+            return _as_many_as_fit(family, live)
+    return frozenset()
+
+
+def _as_many_as_fit(family: list[int], live: Mapping[int, int]) -> frozenset[int]:
+    chosen: list[int] = []
+    for serial in sorted(family, key=lambda one: live[one]):
+        if sum(live[one] for one in chosen) + live[serial] > BLOCK:
+            break
+        chosen.append(serial)
+    return frozenset(chosen if len(chosen) > 1 else ())

@@ -8,28 +8,31 @@ from dataclasses import dataclass, field, replace
 
 from matchmaker.genome.genes import GeneTable, Resolution
 from matchmaker.genome.variants import Lift, Locus, VariantKey, variant_key
+from matchmaker.matching.calibration import Calibration
 from matchmaker.mme import patient as mme
 from matchmaker.ontology.hpo import Ontology
 from matchmaker.ontology.information import Information
 
+# HPO, below mode of inheritance: autosomal dominant and recessive, X-linked, Y-linked, mitochondrial.
+INHERITANCE = ("HP:0000006", "HP:0000007", "HP:0001417", "HP:0001450", "HP:0001427")
+# HPO, below onset, earliest first: antenatal, congenital, neonatal, infantile, childhood, juvenile, adult.
+ONSET = ("HP:0030674", "HP:0003577", "HP:0003623", "HP:0003593", "HP:0011463", "HP:0003621", "HP:0003581")
+BOTH_ALLELES = 2
+
 
 @dataclass(frozen=True, slots=True)
 class CandidateGene:
-    """A candidate gene of a patient. `key` compares; `shown_id` and `symbol` are for people and other nodes."""
+    """A candidate gene of a patient. `key` compares; `shown_id` and `symbol` are for people and other nodes.
+
+    `alleles` says how many copies of the gene are hit: 2 when a variant is homozygous or there are two variants
+    (compound heterozygous), 1 when its one variant is heterozygous, 0 when nobody said.
+    """
 
     key: str
     shown_id: str
     symbol: str | None
     variants: frozenset[VariantKey] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Mentions:
-    """What a patient's record says, repeats and unknown ids included: observed features, genes, variants."""
-
-    features: tuple[str, ...] = ()
-    genes: int = 0
-    variants: int = 0
+    alleles: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,8 @@ class Profile:
     """What is compared of a case. Terms are numbers of the ontology, below phenotypic abnormality.
 
     `observed` holds what was stated, `closure` its ancestors too; `self_information` is b(x) of the LSX measure in
-    1/1024 nat. `notes` say what was left out, and why. `mentions` is what was said, for statistics.
+    1/1024 nat. `inheritance` and `onset` are places in INHERITANCE and ONSET, from 1, or 0 when not known.
+    `notes` say what was left out, and why.
     """
 
     observed: frozenset[int] = frozenset()
@@ -45,8 +49,9 @@ class Profile:
     self_information: int = 0
     genes: Mapping[str, CandidateGene] = field(default_factory=dict)
     disorders: frozenset[str] = frozenset()
+    inheritance: int = 0
+    onset: int = 0
     notes: tuple[str, ...] = ()
-    mentions: Mentions = Mentions()
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,14 @@ class Knowledge:
     information: Information
     genes: GeneTable
     lift: Lift
+    calibration: Calibration
     fingerprint: str = ""  # of all the data that profiles rest on; the same data, the same profiles
 
     @property
     def versions(self) -> dict[str, str]:
         """The versions of the data that a score rests on."""
-        return {"hpo": self.ontology.version, "genes": self.genes.version, **self.information.versions}
+        told = {"hpo": self.ontology.version, "genes": self.genes.version, "calibration": self.calibration.version}
+        return {**told, **self.information.versions}
 
     def profile(self, patient: mme.Patient) -> Profile:
         """Return the profile of a patient. A negated term never counts as present."""
@@ -72,14 +79,22 @@ class Knowledge:
         genes, doubts = self._genes(patient.genomic_features)
         unknown = sorted({term for term in stated if term not in self.ontology})
         notes = [f"{term} is no term of HPO {self.ontology.version}; left out of the score" for term in unknown]
-        mentions = Mentions(
-            tuple(self.ontology.canonical(term) or term for term in stated),
-            len(patient.genomic_features),
-            sum(feature.variant is not None for feature in patient.genomic_features),
-        )
         disorders = frozenset(disorder.id for disorder in patient.disorders)
         profile = self.profile_of_terms(known, (number for number in negated if number is not None))
-        return replace(profile, genes=genes, disorders=disorders, notes=(*notes, *doubts), mentions=mentions)
+        return replace(
+            profile,
+            genes=genes,
+            disorders=disorders,
+            inheritance=self._class(patient.inheritance_mode, INHERITANCE),
+            onset=self._class(patient.age_of_onset, ONSET),
+            notes=(*notes, *doubts),
+        )
+
+    def _class(self, term_id: str | None, classes: tuple[str, ...]) -> int:
+        """Return which of the classes a term is or lies below, from 1; 0 for none."""
+        number = self.ontology.number(term_id) if term_id else None
+        above = self.ontology.ancestors(number) if number is not None else frozenset()
+        return next((n for n, one in enumerate(classes, 1) if self.ontology.number(one) in above), 0)
 
     def profile_of_terms(self, numbers: Iterable[int], negated: Iterable[int] = ()) -> Profile:
         """Return the profile of observed term numbers; those outside phenotypic abnormality are left out.
@@ -98,6 +113,7 @@ class Knowledge:
         resolved: dict[str, Resolution] = {}
         given: dict[str, str] = {}
         variants: dict[str, set[VariantKey]] = {}
+        copies: dict[str, int] = {}
         for feature in features:
             resolution = self.genes.resolve(feature.gene.id)
             resolved[resolution.key] = resolution
@@ -105,17 +121,21 @@ class Knowledge:
             found = variants.setdefault(resolution.key, set())
             if locus := _locus(feature.variant):
                 found.add(variant_key(locus, self.lift))
+                copies[resolution.key] = max(copies.get(resolution.key, 0), feature.zygosity or 0)
         candidates = {
-            key: self._candidate(resolution, given[key], frozenset(variants[key]))
+            key: self._candidate(resolution, given[key], frozenset(variants[key]), copies.get(key, 0))
             for key, resolution in resolved.items()
         }
         return candidates, [_doubt(given[key], r) for key, r in resolved.items() if r.gene is None]
 
-    def _candidate(self, resolution: Resolution, given: str, variants: frozenset[VariantKey]) -> CandidateGene:
+    def _candidate(
+        self, resolution: Resolution, given: str, variants: frozenset[VariantKey], copies: int
+    ) -> CandidateGene:
         gene = resolution.gene
+        alleles = BOTH_ALLELES if len(variants) > 1 else copies
         if gene is None:
-            return CandidateGene(resolution.key, given, None, variants)
-        return CandidateGene(resolution.key, self.genes.preferred_id(gene), gene.symbol, variants)
+            return CandidateGene(resolution.key, given, None, variants, alleles)
+        return CandidateGene(resolution.key, self.genes.preferred_id(gene), gene.symbol, variants, alleles)
 
 
 def _doubt(given: str, resolution: Resolution) -> str:

@@ -1,55 +1,59 @@
-"""Score: knows two profiles and what terms tell. Never sees names, peers or databases."""
+"""Score: knows two profiles and what terms tell. Never sees names, peers or databases.
+
+The score is the chance that two cases have the same cause, as published cases teach it: the calibrated raw value of
+the phenotypes gives odds, and the evidence of genes, variants and diagnoses multiplies them.
+"""
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matchmaker.matching.genotype import genotype
+from matchmaker.matching.calibration import Calibration
+from matchmaker.matching.genotype import PRIOR_ODDS, Evidence, evidence
 from matchmaker.matching.phenotype import Similarity, lsx
 from matchmaker.matching.profile import Profile
 from matchmaker.ontology.information import Information
 
-DIGITS = 6  # scores are rounded before they are compared: the order is that of the figures shown
-PHENOTYPE_CEILING = 0.5  # different genes can look alike: a phenotype alone promises no more than this
-HALF_RAW = 4.0  # the raw value at which half of the ceiling is reached; three specific terms in common give 4 to 5
-
-Numbers = TypeVar("Numbers", float, NDArray[np.float64])
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """`value` in [0, 1] orders results; `phenotype` and `genotype` in [0, 1] are its parts; raw, cosine as in LSX."""
+    """`value` in [0, 1) orders results; `phenotype` and `genotype` in [0, 1) are what either part alone would give.
+
+    `raw` and `cosine` are those of LSX, `factor` that of the evidence.
+    """
 
     value: float
     phenotype: float
     genotype: float
     raw: float
     cosine: float
+    factor: float
 
 
-def score(query: Profile, case: Profile, weights: Information) -> Score:
-    """Return how alike two cases are. Nothing shared is 0; evidence added to both never lowers the value."""
-    return score_of(lsx(query, case, weights), genotype(query, case))
+def score(query: Profile, case: Profile, weights: Information, calibration: Calibration) -> Score:
+    """Return how likely two cases have the same cause. Nothing shared is 0; shared evidence never lowers the value."""
+    return score_of(lsx(query, case, weights), evidence(query, case), calibration)
 
 
-def score_of(similar: Similarity, evidence: float) -> Score:
-    """Return the score of two cases that are so similar by phenotype and have this evidence from genes."""
-    phenotype = phenotype_part(similar.raw)
-    return Score(combined(phenotype, evidence), phenotype, evidence, similar.raw, similar.cosine)
+def score_of(similar: Similarity, found: Evidence, calibration: Calibration) -> Score:
+    """Return the score of two cases that are so similar by phenotype and have this evidence besides."""
+    phenotype = calibration.share_of(similar.raw)
+    value, genotype = (combined_one(part, found.factor) for part in (phenotype, 0.0))
+    return Score(value, phenotype, genotype, similar.raw, similar.cosine, found.factor)
 
 
-def phenotype_part(raw: Numbers) -> Numbers:
-    """Return 0.5 raw / (raw + 4): strictly increasing in the raw value, below 0.5."""
-    return PHENOTYPE_CEILING * raw / (raw + HALF_RAW)
+def combined_one(phenotype: float, factor: float) -> float:
+    """Return `combined` of one pair: the same figure to the last bit."""
+    return float(combined(np.array([phenotype]), np.array([factor]))[0])
 
 
-def combined(phenotype: float, evidence: float) -> float:
-    """Return 1 - (1 - phenotype)(1 - genotype), rounded: either part is enough, both are more."""
-    return float(np.round(1.0 - (1.0 - phenotype) * (1.0 - evidence), DIGITS))
+def combined(phenotype: Floats, factor: Floats) -> Floats:
+    """Return o / (1 + o), o = (p / (1 - p) + 0.0002) factor; p itself where the factor is 1: nothing but phenotypes.
 
-
-def combined_many(phenotype: NDArray[np.float64], evidence: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return `combined` for arrays of the same length."""
-    return np.round(1.0 - (1.0 - phenotype) * (1.0 - evidence), DIGITS)
+    Strictly increasing in either argument.
+    """
+    odds = (phenotype / (1.0 - phenotype) + PRIOR_ODDS) * factor
+    return np.where(factor > 1.0, odds / (1.0 + odds), phenotype)

@@ -2,18 +2,22 @@
 
 import os
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 
 _SUFFIX = ".part"
 
 
-def replace_file(path: Path, content: bytes, mode: int = 0o644) -> None:
-    """Write `content` beside `path` and move it there. Errors: OSError; the old file then stands unchanged."""
+def replace_file(path: Path, content: bytes | Iterable[bytes | memoryview], mode: int = 0o644) -> None:
+    """Write `content`, whole or in pieces, beside `path` and move it there.
+
+    Errors: OSError; the old file then stands unchanged.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_SUFFIX)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            file.writelines((content,) if isinstance(content, bytes) else content)
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
     except BaseException:

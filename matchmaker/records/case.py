@@ -1,9 +1,31 @@
 """A case: a patient as kept by its own node, with its owner and with whom it is shared."""
 
+import hashlib
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
 from matchmaker.mme.patient import Patient
+
+_PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
+VERSIONS = 2**32
+REVISION_FACTOR, TIME_FACTOR = 2_654_435_761, 40_503  # odd: no two revisions within 2^32 are alike
+
+
+def key_of(public_id: str) -> int:
+    """Return 63 bits of a public id, in the order of the ids, by which an index knows its case.
+
+    The ids of a node are 32 hex digits made by chance; a store refuses two cases of one key as it does two of one id.
+    Any other text has a key, too, which no case has but by a chance of 2^-63.
+    """
+    if _PUBLIC_ID.fullmatch(public_id):
+        return int(public_id[:16], 16) >> 1
+    return int.from_bytes(hashlib.blake2b(public_id.encode(), digest_size=8).digest(), "big") >> 1
+
+
+def version_of(revision: int, updated_at: float) -> int:
+    """Return 32 bits that tell one state of a case from another, over a store restored from a backup, too."""
+    return (revision * REVISION_FACTOR + int(updated_at * 1000) * TIME_FACTOR) % VERSIONS
 
 
 class Sharing(StrEnum):
@@ -44,6 +66,16 @@ class Case:
     def withdrawn(self) -> bool:
         """Whether nothing but the ids is left."""
         return self.patient is None
+
+    @property
+    def key(self) -> int:
+        """By what an index knows the case."""
+        return key_of(self.public_id)
+
+    @property
+    def version(self) -> int:
+        """What tells this state of the case from every other, in 32 bits."""
+        return version_of(self.revision, self.updated_at)
 
     @property
     def audience(self) -> Audience:

@@ -91,11 +91,11 @@ class Store(Protocol):
     async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
         """Return an owner's live cases in order of their ids, at most `limit`, from behind the id `after`."""
 
-    async def cases_by_public_id(self, public_ids: Sequence[str]) -> dict[str, Case]:
-        """Return the live cases of these public ids; a missing one is left out."""
+    async def cases_by_key(self, keys: Sequence[int]) -> dict[int, Case]:
+        """Return the live cases of these keys (records.case.key_of); a missing one is left out."""
 
-    async def case_revisions(self) -> dict[str, tuple[int, float]]:
-        """Return the revision of every live case and the time of its last change, by public id."""
+    async def checksum(self, revision: int) -> tuple[int, int]:
+        """Return the count of live cases not changed since `revision`, and the sum of their versions."""
 
     async def count_cases(self) -> int:
         """Return the count of live cases."""

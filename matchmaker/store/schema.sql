@@ -10,6 +10,7 @@ CREATE TABLE cases (
     owner TEXT NOT NULL,
     id TEXT NOT NULL,
     public_id TEXT NOT NULL UNIQUE,
+    key INTEGER NOT NULL UNIQUE, -- records.case.key_of the public id
     sharing TEXT NOT NULL,
     patient TEXT, -- JSON; NULL once withdrawn
     created_at REAL NOT NULL,
@@ -19,6 +20,8 @@ CREATE TABLE cases (
 );
 
 CREATE INDEX cases_by_revision ON cases (revision);
+
+CREATE INDEX live_cases ON cases (revision, updated_at) WHERE patient IS NOT NULL;
 
 CREATE TABLE clients (
     name TEXT PRIMARY KEY,

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from matchmaker.mme.patient import Patient
-from matchmaker.records.case import Case, Sharing
+from matchmaker.records.case import REVISION_FACTOR, TIME_FACTOR, VERSIONS, Case, Sharing, key_of
 from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.store.base import (
@@ -36,7 +36,7 @@ from matchmaker.store.base import (
 Result = TypeVar("Result")
 
 FILE_NAME = "matchmaker.sqlite3"
-_SCHEMA_VERSION = 1
+_SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 _BUSY_MS = 30_000  # how long a write waits for another process's write
 _FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
@@ -121,17 +121,21 @@ class SqliteStore:
         sql = f"SELECT {_CASE} FROM cases WHERE owner = ? AND id > ? AND patient IS NOT NULL ORDER BY id LIMIT ?"
         return await self._run(lambda c: [_case(row) for row in c.execute(sql, (owner, after, limit))])
 
-    async def cases_by_public_id(self, public_ids: Sequence[str]) -> dict[str, Case]:
+    async def cases_by_key(self, keys: Sequence[int]) -> dict[int, Case]:
         """See Store."""
-        sql = f"SELECT {_CASE} FROM cases WHERE patient IS NOT NULL AND public_id IN (SELECT value FROM json_each(?))"
-        wanted = json.dumps(list(public_ids))
+        sql = f"SELECT {_CASE} FROM cases WHERE patient IS NOT NULL AND key IN (SELECT value FROM json_each(?))"
+        wanted = json.dumps(list(keys))
         cases = await self._run(lambda c: [self._parsed(row) for row in c.execute(sql, (wanted,))])
-        return {case.public_id: case for case in cases}
+        return {case.key: case for case in cases}
 
-    async def case_revisions(self) -> dict[str, tuple[int, float]]:
+    async def checksum(self, revision: int) -> tuple[int, int]:
         """See Store."""
-        sql = "SELECT public_id, revision, updated_at FROM cases WHERE patient IS NOT NULL"
-        return await self._run(lambda connection: {row[0]: (row[1], row[2]) for row in connection.execute(sql)})
+        version = (  # records.case.version_of, which is slower by far to call for a million rows
+            f"(revision * {REVISION_FACTOR} + CAST(updated_at * 1000 AS INTEGER) * {TIME_FACTOR}) % {VERSIONS}"
+        )
+        sql = f"SELECT count(*), coalesce(sum({version}), 0) FROM cases WHERE patient IS NOT NULL AND revision <= ?"
+        count, total = await self._run(lambda connection: connection.execute(sql, (revision,)).fetchone())
+        return int(count), int(total)
 
     async def count_cases(self) -> int:
         """See Store."""
@@ -281,6 +285,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=True)
     try:
         path.chmod(0o600)  # health data: for the node's own account only
+        connection.create_function("key_of", 1, key_of, deterministic=True)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")
         connection.execute("PRAGMA secure_delete = ON")  # a withdrawn case leaves nothing behind in free pages
@@ -304,8 +309,22 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
         elif application != _APPLICATION_ID:
             raise StoreUnusable(f"{path} is another program's database; choose another --data-dir")
+        elif version == 1:
+            _add_keys(connection)
         elif version != _SCHEMA_VERSION:
             raise StoreUnusable(f"{path} was written by a newer version of matchmaker; update this one")
+
+
+def _add_keys(connection: sqlite3.Connection) -> None:
+    """From version 1 to 2: every case has a key. SQLite adds no column that is unique or not null to a table."""
+    connection.execute("ALTER TABLE cases RENAME TO cases_1")
+    connection.execute("DROP INDEX cases_by_revision")
+    for statement in _schema():
+        if "cases" in statement:
+            connection.execute(statement)
+    connection.execute(f"INSERT INTO cases (key, {_CASE}) SELECT key_of(public_id), {_CASE} FROM cases_1")
+    connection.execute("DROP TABLE cases_1")
+    connection.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
 
 def _empty_log(connection: sqlite3.Connection) -> bool:
@@ -367,10 +386,11 @@ def _deposit(connection: sqlite3.Connection, draft: Draft, now: float) -> Deposi
         _next_revision(connection),
     )
     connection.execute(
-        f"INSERT INTO cases ({_CASE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO cases (key, {_CASE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, id) DO UPDATE SET sharing = excluded.sharing, patient = excluded.patient,"
         " updated_at = excluded.updated_at, revision = excluded.revision",
         (
+            stored.key,
             stored.owner,
             stored.id,
             stored.public_id,

@@ -10,7 +10,7 @@ import pytest
 
 from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
-from matchmaker.records.case import Sharing
+from matchmaker.records.case import Sharing, key_of
 from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.store.base import Draft, NameTaken, NameUnknown, Outcome, PublicIdTaken, Store, StoreBusy, StoreUnusable
@@ -93,7 +93,7 @@ async def test_a_withdrawn_case_leaves_only_its_ids_and_never_comes_back(store: 
     assert again.outcome is Outcome.WITHDRAWN
     assert await store.withdraw("dublin", "p1", 4.0) is None
     assert await store.cases_of("dublin", "", 10) == []
-    assert await store.cases_by_public_id(["public-dublin-p1"]) == {}
+    assert await store.cases_by_key([key_of("public-dublin-p1")]) == {}
 
 
 async def test_cases_are_listed_a_page_at_a_time(store: Store) -> None:
@@ -111,9 +111,11 @@ async def test_changes_are_told_once_in_order_withdrawals_included(store: Store)
     await store.withdraw("dublin", "b", 3.0)
     changes = [case async for batch in store.changes_since(seen) for case in batch]
     assert [(case.id, case.withdrawn) for case in changes] == [("a", False), ("c", False), ("b", True)]
-    assert await store.case_revisions() == {
-        case.public_id: (case.revision, case.updated_at) for case in changes if not case.withdrawn
-    }
+    everything = [case async for batch in store.changes_since(0) for case in batch if not case.withdrawn]
+    for revision in range(await store.revision() + 1):
+        versions = [case.version for case in everything if case.revision <= revision]
+        assert await store.checksum(revision) == (len(versions), sum(versions))
+    assert await store.cases_by_key([case.key for case in everything]) == {case.key: case for case in everything}
     assert [case async for batch in store.changes_since(await store.revision()) for case in batch] == []
 
 

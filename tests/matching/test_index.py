@@ -1,17 +1,44 @@
 """The index finds exactly what scoring every case alone would find."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from matchmaker.genome.variants import VariantKey
+from matchmaker.matching import index as index_module
+from matchmaker.matching.blocks import BLOCK, block_of, masked_terms, rows_of
+from matchmaker.matching.finding import Hit
 from matchmaker.matching.index import CaseIndex
+from matchmaker.matching.kernels import raw_value
+from matchmaker.matching.phenotype import similarity
 from matchmaker.matching.profile import CandidateGene, Knowledge, Profile
-from matchmaker.matching.score import score
+from matchmaker.matching.rows import OpenRows, joined
+from matchmaker.matching.score import Score, score
 from tests.tiny_world import TREE, tiny_knowledge
 
 TINY = tiny_knowledge()
 NUMBERS = [number for term in sorted(TREE) if (number := TINY.ontology.number(term)) is not None]
+VARIANTS = [
+    VariantKey("GRCh38", "1", 5, 6, "A", "C"),
+    VariantKey("GRCh38", "1", 5, 6, "A", "G"),
+    VariantKey("GRCh38", "1", 100, 200, "", "<DEL>"),
+    VariantKey("GRCh38", "1", 120, 220, "", "<DEL>"),
+    VariantKey("GRCh38", "1", 150, 210, "", "<DEL>"),
+    VariantKey("GRCh38", "1", 100, 200, "", "<DUP>"),
+    VariantKey("GRCh38", "1", 100, 200, "", ""),
+]
+
+
+def new_index() -> CaseIndex:
+    return CaseIndex(TINY.information, TINY.calibration)
+
+
+def scored(query: Profile, case: Profile) -> Score:
+    return score(query, case, TINY.information, TINY.calibration)
 
 
 def with_genes(terms: set[int], genes: set[str]) -> Profile:
@@ -19,8 +46,26 @@ def with_genes(terms: set[int], genes: set[str]) -> Profile:
     return replace(TINY.profile_of_terms(terms), genes=candidates)
 
 
-PROFILES = st.builds(with_genes, st.sets(st.sampled_from(NUMBERS), max_size=5), st.sets(st.sampled_from("ABC")))
-KEYS = st.sampled_from([f"case{number}" for number in range(8)])
+def profile(
+    terms: set[int], genes: list[tuple[str, set[VariantKey], int]], disorders: set[str], inheritance: int, onset: int
+) -> Profile:
+    candidates = {key: CandidateGene(key, key, key, frozenset(variants), n) for key, variants, n in genes}
+    return replace(
+        TINY.profile_of_terms(terms),
+        genes=candidates, disorders=frozenset(disorders), inheritance=inheritance, onset=onset,
+    )  # fmt: skip
+
+
+GENE = st.tuples(st.sampled_from("ABC"), st.sets(st.sampled_from(VARIANTS), max_size=3), st.integers(0, 2))
+PROFILES = st.builds(
+    profile,
+    st.sets(st.sampled_from(NUMBERS), max_size=5),
+    st.lists(GENE, max_size=3),
+    st.sets(st.sampled_from(["MIM:1", "MIM:2"]), max_size=2),
+    st.integers(0, 5),
+    st.integers(0, 7),
+)
+KEYS = st.integers(0, 9)
 CHANGES = st.lists(st.tuples(KEYS, PROFILES | st.none(), st.sampled_from(["x", "y"])), max_size=20)
 
 
@@ -28,68 +73,164 @@ CHANGES = st.lists(st.tuples(KEYS, PROFILES | st.none(), st.sampled_from(["x", "
 class EveryCaseAlone:
     """Brute force: the claim that the index is held to."""
 
-    cases: dict[str, tuple[Profile, str]] = field(default_factory=dict)
+    cases: dict[int, tuple[Profile, str]] = field(default_factory=dict)
 
-    def search(self, query: Profile, k: int, groups: set[str], leave_out: str) -> list[tuple[str, float]]:
-        scored = [
-            (key, score(query, profile, TINY.information).value)
-            for key, (profile, group) in self.cases.items()
+    def search(self, query: Profile, k: int, groups: set[str], leave_out: int, minimum: float) -> list[Hit]:
+        found = [
+            Hit(key, key + 1, scored(query, case))
+            for key, (case, group) in self.cases.items()
             if group in groups and key != leave_out
         ]
-        return sorted((one for one in scored if one[1] > 0), key=lambda one: (-one[1], one[0]))[:k]
+        good = [hit for hit in found if hit.score.value > 0 and hit.score.value >= minimum]
+        return sorted(good, key=lambda hit: (-hit.score.value, hit.key))[:k]
 
 
-@settings(max_examples=300)
-@given(CHANGES, PROFILES, st.integers(1, 9), st.sets(st.sampled_from(["x", "y"])), KEYS)
-def test_the_index_equals_brute_force_after_any_changes(
-    changes: list[tuple[str, Profile | None, str]], query: Profile, k: int, groups: set[str], leave_out: str
-) -> None:
-    index, brute = CaseIndex(TINY.information), EveryCaseAlone()
-    for key, profile, group in changes:
-        if profile is None:
-            index.remove(key)
-            brute.cases.pop(key, None)
-        else:
-            index.add(key, profile, group)
-            brute.cases[key] = (profile, group)
-    found = index.search(query, k, lambda group: group in groups, frozenset({leave_out}))
-    assert [(hit.key, hit.score.value) for hit in found] == brute.search(query, k, groups, leave_out)
-    assert len(index) == len(brute.cases)
+@pytest.fixture(params=["all open", "sealed at once", "small blocks"])
+def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same world in blocks of several sizes, so that merges happen within a few changes."""
+    if request.param != "all open":
+        monkeypatch.setattr(index_module, "OPEN", 1 if request.param == "sealed at once" else 3)
+        monkeypatch.setattr(index_module, "FAMILY", 2 if request.param == "sealed at once" else 3)
 
 
+@pytest.mark.usefixtures("sizes")
+def test_the_index_equals_brute_force_after_any_changes() -> None:
+    @settings(max_examples=300, deadline=None)
+    @given(
+        st.lists(st.tuples(CHANGES, PROFILES), min_size=1, max_size=3),
+        st.integers(1, 9),
+        st.sets(st.sampled_from(["x", "y"])),
+        KEYS,
+        st.sampled_from([0.0, 0.01, 0.3]),
+    )
+    def holds(
+        rounds: list[tuple[list[tuple[int, Profile | None, str]], Profile]],
+        k: int,
+        groups: set[str],
+        leave_out: int,
+        minimum: float,
+    ) -> None:
+        index, brute = new_index(), EveryCaseAlone()
+        for changes, query in rounds:
+            for key, case, group in changes:
+                if case is None:
+                    index.remove(key)
+                    brute.cases.pop(key, None)
+                else:
+                    index.add(key, case, group, key + 1)
+                    brute.cases[key] = (case, group)
+            found = index.search(query, k, lambda group: group in groups, {leave_out}, minimum)
+            assert found == brute.search(query, k, groups, leave_out, minimum)
+            assert len(index) == len(brute.cases)
+            assert {key: index.version(key) for key in range(10)} == {
+                key: key + 1 if key in brute.cases else None for key in range(10)
+            }
+
+    holds()
+
+
+@settings(deadline=None)
 @given(st.dictionaries(KEYS, PROFILES), PROFILES)
-def test_an_index_filled_at_once_is_one_filled_case_by_case(cases: dict[str, Profile], query: Profile) -> None:
-    at_once, one_by_one = CaseIndex(TINY.information), CaseIndex(TINY.information)
-    at_once.fill((key, profile, "x") for key, profile in cases.items())
-    for key, profile in cases.items():
-        one_by_one.add(key, profile, "x")
+def test_an_index_filled_at_once_is_one_filled_case_by_case(cases: dict[int, Profile], query: Profile) -> None:
+    at_once, one_by_one = new_index(), new_index()
+    at_once.fill((key, case, "x", 0) for key, case in cases.items())
+    for key, case in cases.items():
+        one_by_one.add(key, case, "x")
     assert at_once.search(query, 9) == one_by_one.search(query, 9)
-    assert sorted(at_once.cases(), key=str) == sorted(one_by_one.cases(), key=str)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(KEYS, st.tuples(PROFILES, st.sampled_from("xy"))), st.sets(KEYS), PROFILES)
+def test_an_index_restored_from_its_blocks_is_the_same_and_holds_nothing_removed(
+    cases: dict[int, tuple[Profile, str]], gone: set[int], query: Profile
+) -> None:
+    index = new_index()
+    for key, (case, group) in cases.items():
+        index.add(key, case, group)
+    for key in gone:
+        index.remove(key)
+    blocks, groups = index.blocks()
+    assert {int(key) for block in blocks for key in block.key} == cases.keys() - gone
+    other = new_index()
+    other.restore(blocks, groups)
+    assert other.search(query, 9, lambda group: group == "x") == index.search(query, 9, lambda group: group == "x")
+    assert len(other) == len(index)
+
+
+@settings(deadline=None)
+@given(st.lists(PROFILES, min_size=1, max_size=9))
+def test_a_block_turned_back_is_what_it_was_made_of(cases: list[Profile]) -> None:
+    bits = masked_terms(TINY.information)
+    bits[bits > 2] = -1  # with terms on either side of the mask
+    rows = OpenRows()
+    for key, case in enumerate(cases):
+        rows.add(key, case, 1, 0)
+    block = block_of(rows.frozen(), bits)
+    again = block_of(joined([rows_of(block, bits)]), bits)
+    for name in block.__dataclass_fields__:
+        assert np.array_equal(np.sort(getattr(block, name), 0), np.sort(getattr(again, name), 0)), name
 
 
 def test_many_removals_leave_an_index_that_still_finds_the_rest() -> None:
-    index = CaseIndex(TINY.information)
+    index = new_index()
     same = with_genes({NUMBERS[-1]}, {"A"})
     for number in range(3_000):
-        index.add(f"{number:05}", same, "x")
+        index.add(number, same, "x")
     for number in range(2_990):
-        index.remove(f"{number:05}")
-    assert [hit.key for hit in index.search(same, 3)] == ["02990", "02991", "02992"]
+        index.remove(number)
+    assert [hit.key for hit in index.search(same, 3)] == [2990, 2991, 2992]
+    assert sum(map(len, index.current())) < 100, "and does not keep the room that they took"
 
 
-def test_an_empty_index_finds_nothing(tiny: Knowledge) -> None:
-    assert CaseIndex(tiny.information).search(with_genes({NUMBERS[-1]}, {"A"}), 5) == []
+def test_an_empty_index_finds_nothing() -> None:
+    assert new_index().search(with_genes({NUMBERS[-1]}, {"A"}), 5) == []
 
 
-def test_the_numbers_of_the_index_are_those_of_the_score_on_real_cases(real_knowledge: Knowledge) -> None:
+def test_the_figures_of_the_index_are_those_of_the_score_on_real_cases(real_knowledge: Knowledge) -> None:
     ids = real_knowledge.ontology.ids
     cases = [real_knowledge.profile_of_terms(range(start, len(ids), 997)) for start in range(200)]
-    index = CaseIndex(real_knowledge.information)
+    index = CaseIndex(real_knowledge.information, real_knowledge.calibration)
     for number, case in enumerate(cases):
-        index.add(f"{number:03}", case, None)
+        index.add(number, case, None)
     for query in cases[::10]:
-        for hit in index.search(query, 200):
-            assert hit.score == score(query, cases[int(hit.key)], real_knowledge.information)
-        shared, evidence = index._shared(query), index._evidence(query)  # noqa: SLF001 - the figures by which it orders
-        values = index._scores(query, shared, evidence)  # noqa: SLF001 - as above
-        assert [score(query, case, real_knowledge.information).value for case in cases] == values.tolist()
+        found = {hit.key: hit.score for hit in index.search(query, 200)}
+        for number, case in enumerate(cases):
+            expected = score(query, case, real_knowledge.information, real_knowledge.calibration)
+            assert found.get(number, expected) == expected
+            assert (number in found) == (expected.value > 0)
+
+
+@given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**6))
+def test_the_compiled_raw_value_is_the_plain_one_to_the_last_bit(shared: int, mine: int, theirs: int) -> None:
+    assert raw_value(shared, mine, theirs) == similarity(shared, mine, theirs).raw
+
+
+def test_searches_beside_changes_see_every_case_that_stays(real_knowledge: Knowledge) -> None:
+    terms = sorted(real_knowledge.ontology.abnormalities)
+    query = real_knowledge.profile_of_terms(terms[100:110])
+    index = CaseIndex(real_knowledge.information, real_knowledge.calibration, ThreadPoolExecutor(1).submit)
+    index.fill((key, query, "stays", 0) for key in range(20))
+
+    def search(_: int) -> list[int]:
+        return [hit.key for hit in index.search(query, 20)]
+
+    with ThreadPoolExecutor(2) as pool:
+        searches = pool.map(search, range(300))
+        for number in range(6_000):
+            key = 100 + number % 2_500
+            index.add(key, real_knowledge.profile_of_terms(terms[number % 900 + 200 : number % 900 + 205]), "goes")
+            if number % 3 == 0:
+                index.remove(key)
+        assert all(found == list(range(20)) for found in searches)
+
+
+def test_the_index_takes_cases_beyond_one_block(real_knowledge: Knowledge) -> None:
+    terms = sorted(real_knowledge.ontology.abnormalities)
+    shapes = [real_knowledge.profile_of_terms(terms[n * 7 : n * 7 + 6]) for n in range(1_000)]
+    count = BLOCK + 5_000
+    index = CaseIndex(real_knowledge.information, real_knowledge.calibration)
+    index.fill((key, shapes[key % 1_000], key % 3, 0) for key in range(count))
+    for shape in (3, 500, 999):
+        hits = index.search(shapes[shape], 200, lambda group: group == 1)
+        alike = [key for key in range(shape, count, 1_000) if key % 3 == 1]
+        assert [hit.key for hit in hits[: len(alike)]] == alike

@@ -1,5 +1,7 @@
 """The fifty official test patients: the partner with the same disorder comes first. Conformance, not quality."""
 
+from dataclasses import replace
+
 from matchmaker.matching.index import CaseIndex
 from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.patient import Patient
@@ -10,13 +12,14 @@ from tests.samples import official_patients
 def test_the_partner_with_the_same_disorder_comes_first(real_knowledge: Knowledge) -> None:
     patients = [validate(Patient, patient) for patient in official_patients()]
     disorders = {patient.id: {disorder.id for disorder in patient.disorders} for patient in patients}
-    index = CaseIndex(real_knowledge.information)
-    for patient in patients:
-        index.add(patient.id, real_knowledge.profile(patient), None)
+    index = CaseIndex(real_knowledge.information, real_knowledge.calibration)
+    for key, patient in enumerate(patients):  # their disorders would tell it all
+        index.add(key, replace(real_knowledge.profile(patient), disorders=frozenset()), None)
     asked = 0
-    for patient in patients:
+    for key, patient in enumerate(patients):
         if any(disorders[patient.id] & disorders[other.id] for other in patients if other.id != patient.id):
             asked += 1
-            (best,) = index.search(real_knowledge.profile(patient), 1, leave_out=frozenset({patient.id}))
-            assert disorders[best.key] & disorders[patient.id], f"{patient.id} finds {best.key} first"
+            (best,) = index.search(real_knowledge.profile(patient), 1, leave_out={key})
+            found = patients[best.key].id
+            assert disorders[found] & disorders[patient.id], f"{patient.id} finds {found} first"
     assert asked >= 30

@@ -44,7 +44,12 @@ def profile(knowledge: Knowledge, drawn: Drawn) -> Profile:
 @given(CASE, CASE)
 def test_range(real_knowledge: Knowledge, one: Drawn, other: Drawn) -> None:
     """ "both combined in [0, 1]" """
-    found = score(profile(real_knowledge, one), profile(real_knowledge, other), real_knowledge.information)
+    found = score(
+        profile(real_knowledge, one),
+        profile(real_knowledge, other),
+        real_knowledge.information,
+        real_knowledge.calibration,
+    )
     assert 0.0 <= found.value <= 1.0
     assert 0.0 <= found.phenotype < 0.5
     assert 0.0 <= found.cosine <= 1.0 + 1e-12
@@ -56,7 +61,10 @@ def test_symmetry_of_the_raw_measure(real_knowledge: Knowledge, one: Drawn, othe
     """ "symmetry of the raw measure" """
     a, b = profile(real_knowledge, one), profile(real_knowledge, other)
     assert lsx(a, b, real_knowledge.information) == lsx(b, a, real_knowledge.information)
-    assert score(a, b, real_knowledge.information).value == score(b, a, real_knowledge.information).value
+    assert (
+        score(a, b, real_knowledge.information, real_knowledge.calibration).value
+        == score(b, a, real_knowledge.information, real_knowledge.calibration).value
+    )
 
 
 @SETTINGS
@@ -75,9 +83,19 @@ def test_a_term_added_to_both_never_lowers_the_score(
     real_knowledge: Knowledge, one: Drawn, other: Drawn, term: tuple[int, int]
 ) -> None:
     """ "adding shared evidence to both cases never lowers it" """
-    before = score(profile(real_knowledge, one), profile(real_knowledge, other), real_knowledge.information)
+    before = score(
+        profile(real_knowledge, one),
+        profile(real_knowledge, other),
+        real_knowledge.information,
+        real_knowledge.calibration,
+    )
     more, most = ([*one[0], term], one[1]), ([*other[0], term], other[1])
-    after = score(profile(real_knowledge, more), profile(real_knowledge, most), real_knowledge.information)
+    after = score(
+        profile(real_knowledge, more),
+        profile(real_knowledge, most),
+        real_knowledge.information,
+        real_knowledge.calibration,
+    )
     assert after.raw >= before.raw - 1e-9
     assert after.value >= before.value
 
@@ -89,9 +107,19 @@ def test_a_gene_added_to_both_never_lowers_the_score(
 ) -> None:
     """ "adding shared evidence to both cases never lowers it" """
     assume(gene[0] not in {key for key, _ in one[1] + other[1]})
-    before = score(profile(real_knowledge, one), profile(real_knowledge, other), real_knowledge.information)
+    before = score(
+        profile(real_knowledge, one),
+        profile(real_knowledge, other),
+        real_knowledge.information,
+        real_knowledge.calibration,
+    )
     more, most = (one[0], [*one[1], gene]), (other[0], [*other[1], gene])
-    after = score(profile(real_knowledge, more), profile(real_knowledge, most), real_knowledge.information)
+    after = score(
+        profile(real_knowledge, more),
+        profile(real_knowledge, most),
+        real_knowledge.information,
+        real_knowledge.calibration,
+    )
     assert after.value >= before.value
 
 
@@ -101,7 +129,7 @@ def test_the_same_phenotypes_gene_and_variant(real_knowledge: Knowledge, one: Dr
     """ "the same phenotypes with the same gene and variant score above 0.95" """
     same = profile(real_knowledge, (one[0], [*one[1], ("D", {variant})]))
     assume(same.observed)
-    assert score(same, same, real_knowledge.information).value > 0.95
+    assert score(same, same, real_knowledge.information, real_knowledge.calibration).value > 0.95
 
 
 @SETTINGS
@@ -109,5 +137,5 @@ def test_the_same_phenotypes_gene_and_variant(real_knowledge: Knowledge, one: Dr
 def test_nothing_shared(real_knowledge: Knowledge, one: Drawn, other: Drawn) -> None:
     """ "nothing shared scores 0" """
     a, b = profile(real_knowledge, one), profile(real_knowledge, other)
-    found = score(a, b, real_knowledge.information).value
+    found = score(a, b, real_knowledge.information, real_knowledge.calibration).value
     assert (found == 0) == (not a.closure & b.closure and not a.genes.keys() & b.genes.keys())

@@ -131,7 +131,7 @@ async def test_a_search_asks_every_node_and_shows_how_each_answered(
     start_node: StartNode,
 ) -> None:
     vices = {
-        "answers": says(peer_answer(result(0.9, id="b"), result(0.3, id="a"), "rubbish", disclaimer="Careful.")),
+        "answers": says(peer_answer(result(0.999, id="b"), result(0.3, id="a"), "rubbish", disclaimer="Careful.")),
         "breaks": says(http("503 X")),
         "hangs": hangs,
         "drips": drips,

@@ -1,0 +1,151 @@
+"""Cases as rows of numbers: what the index takes in, before it is turned round into blocks.
+
+A row has a key, the group that it is found by, a version that its owner may compare, its terms, its candidate genes
+with their variants, and its diagnoses. Genes, variants and diagnoses are 64-bit digests: a name of a case that was
+withdrawn stays nowhere.
+"""
+
+import hashlib
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from matchmaker.genome.variants import VariantKey
+from matchmaker.matching.profile import Profile
+
+NOBODY = 0  # the group of a row that was removed: nobody may find it
+SPAN = 4  # added to the alleles of an entry whose variant is a span
+ALLELES = 3  # the bits of an entry's state that are alleles
+_LAST = 2**16 - 1
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Cases, row by row. `*_start` has one number more than there are rows: row n's part is [start[n], start[n + 1]).
+
+    An entry is a candidate gene with one of its variants (0: none); spans are entries of which start and end are
+    known, `span_entry` is their entry's number.
+    """
+
+    key: NDArray[np.int64]
+    version: NDArray[np.uint32]
+    group: NDArray[np.uint16]
+    information: NDArray[np.int32]
+    inheritance: NDArray[np.uint8]
+    onset: NDArray[np.uint8]
+    genes: NDArray[np.uint16]
+    closure_start: NDArray[np.int64]
+    closure: NDArray[np.uint16]
+    stated_start: NDArray[np.int64]
+    stated: NDArray[np.uint16]
+    entry_start: NDArray[np.int64]
+    entry_gene: NDArray[np.int64]
+    entry_variant: NDArray[np.int64]
+    entry_state: NDArray[np.uint8]
+    span_entry: NDArray[np.int64]
+    span_kind: NDArray[np.int64]
+    span_start: NDArray[np.int32]
+    span_end: NDArray[np.int32]
+    disorder_start: NDArray[np.int64]
+    disorder: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        """Return the count of rows."""
+        return len(self.key)
+
+
+_CODES = {"int64": "q", "uint32": "I", "uint16": "H", "int32": "i", "uint8": "B"}
+_TYPES = {field.name: np.dtype(get_args(get_args(field.type)[1])[0]).name for field in fields(Rows)}
+_STARTS = ("closure_start", "stated_start", "entry_start", "disorder_start")
+
+
+class OpenRows:
+    """Rows that more can be added to."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[str, array[int]] = {name: array(_CODES[kind]) for name, kind in _TYPES.items()}
+        for name in _STARTS:
+            self._arrays[name].append(0)
+        self._place: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        """Return the count of rows, removed ones included."""
+        return len(self._arrays["key"])
+
+    def add(self, key: int, profile: Profile, group: int, version: int) -> None:
+        """Add a row. Its key is none of those before."""
+        of = self._arrays
+        self._place[key] = len(self)
+        of["version"].append(version)
+        of["group"].append(group)
+        of["information"].append(profile.self_information)
+        of["inheritance"].append(profile.inheritance)
+        of["onset"].append(profile.onset)
+        of["genes"].append(min(len(profile.genes), _LAST))
+        of["closure"].extend(profile.closure)
+        of["stated"].extend(profile.observed)
+        for gene in profile.genes.values():
+            for variant in gene.variants or (None,):
+                self._add_entry(digest(gene.key), variant, gene.alleles)
+        of["disorder"].extend(digest(name) for name in profile.disorders)
+        for start, items in zip(_STARTS, ("closure", "stated", "entry_gene", "disorder"), strict=True):
+            of[start].append(len(of[items]))
+        of["key"].append(key)
+
+    def _add_entry(self, gene: int, variant: VariantKey | None, alleles: int) -> None:
+        of = self._arrays
+        span = variant is not None and variant.is_span
+        if variant is not None and span:
+            of["span_entry"].append(len(of["entry_gene"]))
+            of["span_kind"].append(digest(variant.kind))
+            of["span_start"].append(variant.start)
+            of["span_end"].append(variant.end)
+        of["entry_gene"].append(gene)
+        of["entry_variant"].append(variant.digest if variant else 0)
+        of["entry_state"].append(alleles + SPAN * span)
+
+    def remove(self, key: int) -> bool:
+        """Forget a row; tell whether there was one."""
+        place = self._place.pop(key, None)
+        if place is None:
+            return False
+        self._arrays["group"][place] = NOBODY
+        return True
+
+    def frozen(self) -> Rows:
+        """Return the rows as they are now."""
+        return Rows(**{name: np.array(items, _TYPES[name]) for name, items in self._arrays.items()})
+
+    def version(self, key: int) -> int | None:
+        """Return the version of a row, None when there is none."""
+        place = self._place.get(key)
+        return None if place is None else self._arrays["version"][place]
+
+
+@lru_cache(maxsize=50_000)
+def digest(name: str) -> int:
+    """64 bits, signed, of a name: a gene's key, a diagnosis. Two names share them with a chance of 2^-64."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)
+
+
+def joined(several: Iterable[Rows]) -> Rows:
+    """Return all rows together, in order."""
+    parts = list(several)
+    made = {name: np.concatenate([getattr(part, name) for part in parts]) for name in _TYPES if name not in _STARTS}
+    for name in _STARTS:
+        made[name] = _joined_starts([getattr(part, name) for part in parts])
+    before = np.cumsum([0, *(len(part.entry_gene) for part in parts)])
+    made["span_entry"] = np.concatenate(
+        [part.span_entry + shift for part, shift in zip(parts, before[:-1], strict=True)]
+    )
+    return Rows(**made)
+
+
+def _joined_starts(several: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    ends = np.cumsum([0, *(one[-1] for one in several)])
+    return np.concatenate([[0], *(one[1:] + shift for one, shift in zip(several, ends[:-1], strict=True))])
