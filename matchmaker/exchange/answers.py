@@ -1,127 +1,117 @@
-"""Hits -> what an asker is shown: results, each cut to what others may see, with its reasons in words."""
+"""Hits -> what an asker is shown: results, each cut to what others may see, with its reasons in words.
 
-from collections.abc import Iterable
+In the exchange's JSON from end to end: an answer has hundreds of small values, and most of a node's time would go into
+making objects of them only to write them down again.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from pydantic_core import to_json
 
 from matchmaker.matching import phenotype
-from matchmaker.matching.explanation import Related, explain
-from matchmaker.matching.index import Hit
+from matchmaker.matching.explanation import explain
+from matchmaker.matching.finding import Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.matching.score import Score
-from matchmaker.mme.messages import (
-    Explanation,
-    MatchResult,
-    MatchScore,
-    RelatedTerms,
-    ScoreParts,
-    SharedGene,
-    SharedTerm,
-    ShownTerm,
-)
-from matchmaker.mme.patient import Patient
-from matchmaker.policy.consent import outward, owns
-from matchmaker.records.case import Case
+from matchmaker.mme.messages import Explanation
+from matchmaker.policy.consent import outward_content, owns
+from matchmaker.records.case import KeptCase
 from matchmaker.records.party import Client
 
 MOST_BYTES = 1_000_000  # of results in one answer; our own nodes cut at 2 MiB, others may sooner
 
+Json = dict[str, Any]
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Results, and the keys of the genes that they share with the query."""
+    """Results in JSON, each of them a whole MatchResult, and the keys of the genes that they share with the query."""
 
-    results: tuple[MatchResult, ...]
+    results: tuple[bytes, ...]
     genes: tuple[str, ...]
 
+    def body(self, told: Mapping[str, str]) -> bytes:
+        """Return the body of a MatchResponse: the results, and what else is `told`."""
+        rest = to_json(told)[1:-1]
+        return b'{"results":[' + b",".join(self.results) + b"]" + (b"," + rest if rest else b"") + b"}"
 
-def results(profile: Profile, hits: Iterable[tuple[Hit, Case]], asker: Client, knowledge: Knowledge) -> Answer:
+
+def results(profile: Profile, hits: Iterable[tuple[Hit, KeptCase]], asker: Client, knowledge: Knowledge) -> Answer:
     """Return the results for hits, in their order, as far as one answer holds them.
 
     The asker's own cases keep its ids. Nodes cut an answer that is too long and then have nothing: so where space
     runs out, explanations go first, then the results from there on.
     """
-    shown: list[MatchResult] = []
+    shown: list[bytes] = []
     genes: set[str] = set()
     left = MOST_BYTES
+    versions = knowledge.versions
     for hit, case in hits:
-        if case.patient is None:
+        if case.content is None:
             continue
-        found = knowledge.profile(case.patient)
-        result = MatchResult(
-            score=MatchScore(patient=hit.score.value),
-            patient=_shown(case, asker, knowledge),
-            parts=score_parts(hit.score, knowledge),
-            explanation=explanation(profile, found, knowledge),
-        )
-        size = _size(result)
-        if size > left:
-            result = result.model_copy(update={"explanation": None})
-            size = _size(result)
-        if size > left:
+        found = knowledge.profile_of_content(case.content)
+        result = {
+            "score": {"patient": hit.score.value},
+            "patient": _shown(case, asker, knowledge),
+            "_score": score_parts(hit.score, versions),
+            "_explanation": explanation_content(profile, found, knowledge),
+        }
+        written = to_json(result)
+        if len(written) > left:
+            written = to_json({name: part for name, part in result.items() if name != "_explanation"})
+        if len(written) > left:
             break
-        left -= size
-        shown.append(result)
+        left -= len(written)
+        shown.append(written)
         genes |= profile.genes.keys() & found.genes.keys()
     return Answer(tuple(shown), tuple(sorted(genes)))
 
 
-def _size(result: MatchResult) -> int:
-    """Return how many bytes a result takes in JSON, in UTF-8."""
-    written = result.model_dump_json(by_alias=True, exclude_none=True)
-    return len(written) if written.isascii() else len(written.encode("utf-8"))
+def _shown(case: KeptCase, asker: Client, knowledge: Knowledge) -> Json:
+    patient = outward_content(case, knowledge.genes)
+    return {**patient, "id": case.id} if owns(asker, case.owner) else patient
 
 
-def _shown(case: Case, asker: Client, knowledge: Knowledge) -> Patient:
-    patient = outward(case, knowledge.genes)
-    return patient.model_copy(update={"id": case.id}) if owns(asker, case.owner) else patient
-
-
-def score_parts(score: Score, knowledge: Knowledge) -> ScoreParts:
-    """Return `_score`: the parts, the measure, and the versions of the data."""
-    return ScoreParts(
-        phenotype=round(score.phenotype, 6),
-        genotype=round(score.genotype, 6),
-        raw=round(score.raw, 6),
-        cosine=round(score.cosine, 6),
-        measure=phenotype.NAME,
-        version=phenotype.VERSION,
-        data=knowledge.versions,
-    )
+def score_parts(score: Score, versions: Mapping[str, str]) -> Json:
+    """Return `_score` (a ScoreParts): the parts, the measure, and the versions of the data."""
+    return {
+        "phenotype": round(score.phenotype, 6),
+        "genotype": round(score.genotype, 6),
+        "raw": round(score.raw, 6),
+        "cosine": round(score.cosine, 6),
+        "measure": phenotype.NAME,
+        "version": phenotype.VERSION,
+        "data": versions,
+    }
 
 
 def explanation(query: Profile, case: Profile, knowledge: Knowledge) -> Explanation:
-    """Return `_explanation`: what two cases share, in words.
+    """Return `_explanation`: what two cases share, in words."""
+    return Explanation.model_validate(explanation_content(query, case, knowledge))
 
-    Built without validation, as all of it is our own: an answer has hundreds of these values.
-    """
+
+def explanation_content(query: Profile, case: Profile, knowledge: Knowledge) -> Json:
+    """Return `_explanation` in JSON."""
     reasons = explain(query, case, knowledge.ontology, knowledge.information)
-    return Explanation.model_construct(
-        shared_terms=tuple(_shared(reason.term, reason.weight, knowledge) for reason in reasons.shared),
-        related_terms=tuple(_related(reason, knowledge) for reason in reasons.related),
-        shared_genes=tuple(
-            SharedGene.model_construct(
-                id=shared.gene.shown_id, symbol=shared.gene.symbol, same_variant=shared.same_variant
-            )
-            for shared in reasons.genes
-        ),
-        notes=query.notes,
+    term = knowledge.ontology.shown
+    genes = (
+        ({"symbol": shared.gene.symbol} if shared.gene.symbol else {})
+        | {"id": shared.gene.shown_id, "sameVariant": shared.same_variant}
+        for shared in reasons.genes
     )
-
-
-def _shared(term: int, weight: int, knowledge: Knowledge) -> SharedTerm:
-    term_id = knowledge.ontology.ids[term]
-    return SharedTerm.model_construct(id=term_id, label=knowledge.ontology.label(term_id), weight=weight)
-
-
-def _related(reason: Related, knowledge: Knowledge) -> RelatedTerms:
-    return RelatedTerms.model_construct(
-        query=_term(reason.query, knowledge),
-        match=_term(reason.case, knowledge),
-        through=_term(reason.through, knowledge),
-        weight=reason.weight,
-    )
-
-
-def _term(number: int, knowledge: Knowledge) -> ShownTerm:
-    term_id = knowledge.ontology.ids[number]
-    return ShownTerm.model_construct(id=term_id, label=knowledge.ontology.label(term_id))
+    return {
+        "sharedTerms": [{**term(reason.term), "weight": reason.weight} for reason in reasons.shared],
+        "relatedTerms": [
+            {
+                "query": term(reason.query),
+                "match": term(reason.case),
+                "through": term(reason.through),
+                "weight": reason.weight,
+            }
+            for reason in reasons.related
+        ],
+        "sharedGenes": list(genes),
+        "notes": query.notes,
+    }

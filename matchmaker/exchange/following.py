@@ -14,11 +14,12 @@ from typing import TypeVar
 
 from matchmaker.exchange.snapshot import Snapshot, SnapshotUnreadable, read_snapshot, write_snapshot
 from matchmaker.matching.counting import Counts
-from matchmaker.matching.index import CaseIndex, Hit
+from matchmaker.matching.finding import Hit
+from matchmaker.matching.index import CaseIndex
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.patient import Patient
 from matchmaker.ontology.files import remove_halves
-from matchmaker.records.case import Audience, Case
+from matchmaker.records.case import Audience, Case, KeptCase
 from matchmaker.records.party import Client, Peer
 from matchmaker.store.base import Store
 
@@ -89,7 +90,7 @@ class Following:
 
     async def take_in(self, case: Case) -> None:
         """Take in one case as it was just written, ahead of all that `catch_up` has yet to see."""
-        await self._change(lambda: self._take_in([case], ahead=True))
+        await self._change(lambda: self._take_in([case.kept], ahead=True))
 
     async def save(self) -> None:
         """Write the snapshot if more has changed than a start should have to take in."""
@@ -168,8 +169,8 @@ class Following:
         if any(case.withdrawn for case in changed):
             self._forget_snapshot()
 
-    async def _changed_since(self, revision: int) -> list[Case]:
-        changed: list[Case] = []
+    async def _changed_since(self, revision: int) -> list[KeptCase]:
+        changed: list[KeptCase] = []
         async for cases in self._store.changes_since(revision):
             changed += cases
             if len(changed) > max(_FEW, len(self._index)):
@@ -193,13 +194,13 @@ class Following:
         self._snapshot.unlink(missing_ok=True)
         self._unsaved = len(self._index) + _FEW
 
-    def _take_in(self, cases: Iterable[Case], *, ahead: bool = False) -> None:
+    def _take_in(self, cases: Iterable[KeptCase], *, ahead: bool = False) -> None:
         for case in cases:
             if self._ahead.get(case.key, -1) >= case.revision or case.key in self._gone:
                 continue  # taken in already, perhaps of a later revision: changes may come out of turn
             if ahead:
                 self._ahead[case.key] = case.revision
-            if case.patient is None:
+            if case.content is None:
                 self._gone.add(case.key)
                 self.changes += 1
                 if self._index.version(case.key) is not None:
@@ -208,4 +209,4 @@ class Following:
             elif self._index.version(case.key) != case.version:
                 self.changes += 1
                 self._unsaved += 1
-                self._index.add(case.key, self._knowledge.profile(case.patient), case.audience, case.version)
+                self._index.add(case.key, self._knowledge.profile_of_content(case.content), case.audience, case.version)

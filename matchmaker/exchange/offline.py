@@ -3,7 +3,8 @@
 from collections import defaultdict
 from dataclasses import dataclass
 
-from matchmaker.matching.index import CaseIndex, Hit
+from matchmaker.matching.finding import Hit
+from matchmaker.matching.index import CaseIndex
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.patient import Patient
 from matchmaker.store.base import Store
@@ -50,5 +51,5 @@ async def open_offline(store: Store, knowledge: Knowledge) -> OfflineMatcher:
     """Return a matcher over every case of the store."""
     held: list[tuple[str, str, Profile]] = []
     async for cases in store.changes_since(0):
-        held += [(case.id, case.owner, knowledge.profile(case.patient)) for case in cases if case.patient]
+        held += [(case.id, case.owner, knowledge.profile_of_content(case.content)) for case in cases if case.content]
     return OfflineMatcher(knowledge, held)

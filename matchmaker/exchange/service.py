@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from matchmaker.exchange.answers import results
+from matchmaker.exchange.answers import Answer, results
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodeReport, SearchAnswer
@@ -19,16 +19,16 @@ from matchmaker.exchange.metrics import is_available, metrics_body
 from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan, without_echoes
 from matchmaker.exchange.world import World
 from matchmaker.matching.counting import Counts
-from matchmaker.matching.index import Hit
+from matchmaker.matching.finding import Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.errors import Gone, NotFound, OverBudget, Unauthorised
-from matchmaker.mme.messages import MatchResponse, MatchResult, Metrics
+from matchmaker.mme.messages import MatchResult, Metrics
 from matchmaker.mme.patient import Patient
 from matchmaker.peers.client import PeerClient
 from matchmaker.peers.fanout import Asked, Fanout
 from matchmaker.policy.budget import Bucket, Budget
 from matchmaker.policy.consent import may_learn, outward
-from matchmaker.records.case import Audience, Case, Sharing, key_of
+from matchmaker.records.case import Audience, Case, KeptCase, Sharing, key_of
 from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client, Role, token_digest
 from matchmaker.store.base import Deposit, Draft, Outcome, Store
@@ -77,13 +77,14 @@ class Exchange:
         if wait:
             raise OverBudget(wait)
 
-    async def answer(self, patient: Patient, asker: Client) -> MatchResponse:
-        """Answer a query of another node with the best cases that it may learn of. Asks nobody else."""
-        found, genes = await self._own_results(patient, asker, {key_of(patient.id)})
-        line = LedgerLine(self._world.now(), asker.name, len(found), genes)
+    async def answer(self, patient: Patient, asker: Client) -> bytes:
+        """Answer another node's query with the best cases that it may learn of: a MatchResponse. Asks nobody else."""
+        found = await self._own_results(patient, asker, {key_of(patient.id)})
+        line = LedgerLine(self._world.now(), asker.name, len(found.results), found.genes)
         await self._store.write_ledger(line)
         node = self.config.node
-        return MatchResponse(results=found, disclaimer=node.disclaimer or None, terms=node.terms or None)
+        told = {"disclaimer": node.disclaimer, "terms": node.terms}
+        return found.body({name: text for name, text in told.items() if text})
 
     async def deposit(self, owner: Client, patient: Patient, sharing: Sharing) -> Deposit:
         """Keep a case, new or changed; durable when this returns. Errors: Gone, when its id was withdrawn."""
@@ -150,10 +151,8 @@ class Exchange:
         """Return seconds since 1970 as ISO 8601, in UTC."""
         return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds")
 
-    async def _own_results(
-        self, patient: Patient, asker: Client, itself: set[int]
-    ) -> tuple[tuple[MatchResult, ...], tuple[str, ...]]:
-        """Return what the asker is shown, and the keys of the genes shared; again, if a case changed meanwhile.
+    async def _own_results(self, patient: Patient, asker: Client, itself: set[int]) -> Answer:
+        """Return what the asker is shown; found again, if a case changed meanwhile.
 
         A patient never matches the cases that it is `itself`, by their keys.
         """
@@ -163,12 +162,11 @@ class Exchange:
                 break
             await self._following.catch_up()
         shown = [(hit, cases[hit.key]) for hit in hits if hit.key in cases]
-        made = await asyncio.to_thread(results, profile, shown, asker, self._knowledge)
-        return made.results, made.genes
+        return await asyncio.to_thread(results, profile, shown, asker, self._knowledge)
 
     async def _found(
         self, patient: Patient, asker: Client, itself: set[int]
-    ) -> tuple[Profile, list[Hit], dict[int, Case]]:
+    ) -> tuple[Profile, list[Hit], dict[int, KeptCase]]:
         """Return the hits, and by key their cases where they are still what was scored."""
         country, limits = self.config.node.country, self.config.answers
 
@@ -187,7 +185,8 @@ class Exchange:
         started = self._world.clock()
         found: tuple[MatchResult, ...] = ()
         if wanted.here and case.patient:
-            found, _ = await self._own_results(case.patient, owner, {case.key, key_of(case.patient.id)})
+            answer = await self._own_results(case.patient, owner, {key_of(case.public_id), key_of(case.patient.id)})
+            found = tuple(MatchResult.model_validate_json(result) for result in answer.results)
         return found, own_report(self.config.node, wanted, len(found), self._world.clock() - started)
 
     async def _ask_peers(self, case: Case, wanted: Wanted) -> list[Asked]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matchmaker.matching.compiled import compiled
+from matchmaker.matching.compiled import compiled, inlined
 from matchmaker.matching.phenotype import EXPONENT
 from matchmaker.matching.rows import NOBODY, Rows
 from matchmaker.ontology.information import SCALE, Information
@@ -20,24 +20,22 @@ BLOCK = 65_536
 MASKED = 128
 INVERSE = 4_096  # 1 / b^0.3 is kept as a whole number of 1/4096, rounded up: at most 8 of them for the smallest b
 RARE = -1
+# The numbers of a record: a key in two, the version, b(c); genes, inheritance and onset in one; and the mask in four.
+KEY_HIGH, KEY_LOW, VERSION, INFORMATION, TOLD, MASK, RECORD = 0, 1, 2, 3, 4, 5, 9
+GENES_MASK, INHERITANCE_SHIFT, ONSET_SHIFT = 0xFFFF, 16, 24  # within TOLD
 
 
 @dataclass(frozen=True)
 class Block:
     """Rows in order of their keys.
 
-    `implied[implied_start[t] : implied_start[t + 1]]` are the rows that imply term t and do not state it.
+    `implied[implied_start[t] : implied_start[t + 1]]` are the rows that imply term t and do not state it. All else that
+    is asked of single rows lies together in `record`, nine numbers a row, as memory is read by the line.
     """
 
-    key: NDArray[np.int64]
-    version: NDArray[np.uint32]
+    record: NDArray[np.uint32]
     group: NDArray[np.uint16]
-    information: NDArray[np.int32]
     inverse: NDArray[np.uint16]
-    inheritance: NDArray[np.uint8]
-    onset: NDArray[np.uint8]
-    genes: NDArray[np.uint16]
-    mask: NDArray[np.uint8]
     implied_start: NDArray[np.uint32]
     implied: NDArray[np.uint16]
     stated_start: NDArray[np.uint32]
@@ -57,7 +55,26 @@ class Block:
 
     def __len__(self) -> int:
         """Return the count of rows, removed ones included."""
-        return len(self.key)
+        return len(self.record)
+
+    @property
+    def key(self) -> NDArray[np.int64]:
+        """Each row's key."""
+        return self.record[:, KEY_HIGH].astype(np.int64) << 32 | self.record[:, KEY_LOW]
+
+    @property
+    def version(self) -> NDArray[np.uint32]:
+        """Each row's version."""
+        return self.record[:, VERSION]
+
+    def version_of(self, row: int) -> int:
+        """One row's version."""
+        return int(self.record[row, VERSION])
+
+    @property
+    def mask(self) -> NDArray[np.uint8]:
+        """Each row's mask, as bytes."""
+        return np.ascontiguousarray(self.record[:, MASK:]).view(np.uint8)
 
     @property
     def live(self) -> int:
@@ -66,8 +83,8 @@ class Block:
 
     def row(self, key: int) -> int | None:
         """Return the live row of a key, None when there is none."""
-        place = int(self.key.searchsorted(key))
-        return place if place < len(self.key) and self.key[place] == key and self.group[place] != NOBODY else None
+        place = row_of(self.record, key)
+        return place if place >= 0 and self.group[place] != NOBODY else None
 
 
 def masked_terms(weights: Information) -> NDArray[np.int16]:
@@ -91,15 +108,9 @@ def block_of(rows: Rows, bits: NDArray[np.int16]) -> Block:
     )
     information = rows.information[order]
     return Block(
-        key=rows.key[order],
-        version=rows.version[order],
+        record=_record(rows, order, mask),
         group=rows.group[order],
-        information=information,
         inverse=np.ceil(INVERSE / (np.maximum(information, 1) / SCALE) ** EXPONENT).astype(np.uint16),
-        inheritance=rows.inheritance[order],
-        onset=rows.onset[order],
-        genes=rows.genes[order],
-        mask=mask,
         implied_start=implied_start,
         implied=implied,
         stated_start=stated_start,
@@ -107,6 +118,35 @@ def block_of(rows: Rows, bits: NDArray[np.int16]) -> Block:
         **_entries(rows, place),
         **_disorders(rows, place),
     )
+
+
+def _record(rows: Rows, order: NDArray[np.int64], mask: NDArray[np.uint8]) -> NDArray[np.uint32]:
+    record = np.empty((len(order), RECORD), np.uint32)
+    record[:, KEY_HIGH], record[:, KEY_LOW] = rows.key[order] >> 32, rows.key[order] & 0xFFFFFFFF
+    record[:, VERSION], record[:, INFORMATION] = rows.version[order], rows.information[order]
+    told = rows.genes[order].astype(np.int64) | rows.inheritance[order].astype(np.int64) << INHERITANCE_SHIFT
+    record[:, TOLD] = told | rows.onset[order].astype(np.int64) << ONSET_SHIFT
+    record[:, MASK:] = mask.view(np.uint32)
+    return record
+
+
+@inlined
+def key_of_row(record: NDArray[np.uint32], row: "int | np.integer[Any]") -> np.int64:
+    """Return the key of a row."""
+    return np.int64(record[row, KEY_HIGH]) << np.int64(32) | np.int64(record[row, KEY_LOW])
+
+
+@compiled
+def row_of(record: NDArray[np.uint32], key: int) -> int:
+    """Return the row of a key, removed or not, -1 when there is none."""
+    low, high = 0, len(record)
+    while low < high:
+        middle = (low + high) // 2
+        if key_of_row(record, middle) < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < len(record) and key_of_row(record, low) == key else -1
 
 
 def _entries(rows: Rows, place: NDArray[np.int32]) -> dict[str, Any]:
@@ -200,10 +240,10 @@ def rows_of(block: Block, bits: NDArray[np.int16]) -> Rows:
         key=block.key,
         version=block.version,
         group=block.group.copy(),
-        information=block.information,
-        inheritance=block.inheritance,
-        onset=block.onset,
-        genes=block.genes,
+        information=block.record[:, INFORMATION].astype(np.int32),
+        inheritance=(block.record[:, TOLD] >> INHERITANCE_SHIFT & 0xFF).astype(np.uint8),
+        onset=(block.record[:, TOLD] >> ONSET_SHIFT & 0xFF).astype(np.uint8),
+        genes=(block.record[:, TOLD] & GENES_MASK).astype(np.uint16),
         **_turned_back(block, bits),
         entry_start=_starts(block.entry_row, count),
         entry_gene=np.repeat(block.gene, np.diff(block.gene_start))[order],

@@ -41,15 +41,20 @@ class Calibration:
             raise CalibrationUnreadable(f"share: expected one number below {CEILING} for each of raw")
 
     @cached_property
-    def _knots(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        return np.array(self.raw), np.array(self.share)
+    def knots(self) -> NDArray[np.float64]:
+        """`raw` as an array."""
+        return np.array(self.raw)
+
+    @cached_property
+    def shares_at_knots(self) -> NDArray[np.float64]:
+        """`share` as an array."""
+        return np.array(self.share)
 
     def shares(self, raw: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the share of each raw value, strictly increasing, in [0, CEILING)."""
-        knots, share = self._knots
         last, highest = self.raw[-1], self.share[-1]
         above = CEILING - (CEILING - highest) * (last / np.maximum(raw, last))
-        return np.where(raw > last, above, np.interp(raw, knots, share))
+        return np.where(raw > last, above, np.interp(raw, self.knots, self.shares_at_knots))
 
     def share_of(self, raw: float) -> float:
         """Return `shares` of one raw value: the same figure to the last bit."""
@@ -57,10 +62,9 @@ class Calibration:
 
     def raw_at(self, share: float) -> float:
         """Return a raw value, nearly the greatest, below which every share is below `share`."""
-        knots, shares = self._knots
         if share >= self.share[-1]:
             return self.raw[-1]
-        return float(np.interp(share, shares, knots)) * (1 - 1e-9)
+        return float(np.interp(share, self.shares_at_knots, self.knots)) * (1 - 1e-9)
 
 
 def parse_calibration(text: str) -> Calibration:

@@ -23,3 +23,9 @@ def compiled_unordered(function: Callable[Parameters, Result]) -> Callable[Param
     """As `compiled`, but a maximum of numbers that are no NaN may be taken in any order: many at once."""
     made: Callable[Parameters, Result] = numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})(function)
     return made
+
+
+def inlined(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
+    """As `compiled`, copied into whoever calls it: a call that passes arrays costs more than many a short loop."""
+    made: Callable[Parameters, Result] = numba.njit(cache=True, nogil=True, inline="always")(function)
+    return made

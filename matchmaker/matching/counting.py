@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from matchmaker.matching.blocks import Block
+from matchmaker.matching.blocks import GENES_MASK, TOLD, Block
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def count_rows(blocks: Iterable[Block], allowed: NDArray[np.bool_]) -> Counts:
         counted = allowed[block.group]
         cases += int(counted.sum())
         groups |= set(np.unique(block.group[counted]).tolist())
-        genes += int(block.genes[counted].sum(dtype=np.int64))
+        genes += int((block.record[counted, TOLD] & GENES_MASK).sum())
         entries = counted[block.entry_row]
         unique_genes |= set(np.unique(np.repeat(block.gene, np.diff(block.gene_start))[entries]).tolist())
         told = block.entry_variant[entries & (block.entry_variant != 0)]

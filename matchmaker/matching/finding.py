@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from matchmaker.genome.variants import VariantKey
 from matchmaker.matching.blocks import BLOCK, MASKED, Block
 from matchmaker.matching.calibration import Calibration
-from matchmaker.matching.genotype import agreement, factors, onset_agreement
-from matchmaker.matching.kernels import COLUMNS, RUN, add_up, best_rows, evidence_rows, mask_table
+from matchmaker.matching.genotype import LEVEL_FACTORS, agreement, factors, onset_agreement
+from matchmaker.matching.kernels import COLUMNS, RUN, best_rows, mask_table, take_block
 from matchmaker.matching.phenotype import similarity
 from matchmaker.matching.profile import INHERITANCE, ONSET, Profile
 from matchmaker.matching.rows import digest
@@ -19,9 +19,11 @@ from matchmaker.ontology.information import Information
 
 SPARE = 12  # rows kept beyond k: the score of two raw values a last bit apart may be the same figure
 _LAST_KEY = np.iinfo(np.int64).max
+TOGETHER = 8  # blocks that are summed up before any is looked at closely: the best so far are then good ones
 _NEVER = -1.0
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +102,63 @@ def _kind(variant: VariantKey) -> int:
 
 @dataclass(frozen=True)
 class Scratch:
-    """What a search writes to, block after block."""
+    """What a search writes to: sums and highest bounds for TOGETHER blocks."""
 
     sums: NDArray[np.int32]
-    bounds: NDArray[np.float32]
     highest: NDArray[np.float32]
     slots: NDArray[np.int32]
 
     @classmethod
     def empty(cls) -> "Scratch":
         """Return a new one."""
-        return cls(
-            np.empty(BLOCK, np.int32),
-            np.empty(BLOCK, np.float32),
-            np.empty(BLOCK // RUN, np.float32),
-            np.full(BLOCK, -1, np.int32),
-        )
+        sums, highest = np.empty((TOGETHER, BLOCK), np.int32), np.empty((TOGETHER, BLOCK // RUN), np.float32)
+        return cls(sums, highest, np.full(BLOCK, -1, np.int32))
+
+
+@dataclass(frozen=True)
+class _Search:
+    """One search under way: what is asked, of whom, and the best so far."""
+
+    query: Query
+    allowed: NDArray[np.bool_]
+    leave_out: Ints
+    least: float
+    calibration: Calibration
+    scratch: Scratch
+    heap_raw: Floats
+    heap: Ints
+    odds: Floats  # of the best that share a gene or a diagnosis
+    inheritances: Ints
+    onsets: Ints
+
+    def take(self, number: int, block: Block, place: int) -> tuple[Ints, Floats]:
+        """Sum a block up, offer its likeliest rows; return lines of rows that share a gene or a diagnosis."""
+        query, scratch = self.query, self.scratch
+        return take_block(
+            scratch.sums[place], scratch.highest[place], scratch.slots,
+            query.profile.self_information, query.mask_total, query.table, query.terms, query.masked,
+            query.implied_weight, query.stated_weight, query.genes, query.alleles, query.variant_start,
+            query.variants, query.kinds, query.starts, query.ends, query.disorders, self.inheritances, self.onsets,
+            self.calibration.knots, self.calibration.shares_at_knots, LEVEL_FACTORS,
+            self.least, self.allowed, self.leave_out, self.odds, self.heap_raw, self.heap,
+            number, block.record, block.group, block.inverse, block.implied_start, block.implied,
+            block.stated_start, block.stated, block.gene, block.gene_start, block.entry_row, block.entry_variant,
+            block.entry_state, block.span_entry, block.span_kind, block.span_start, block.span_end,
+            block.disorder, block.disorder_start, block.disorder_row,
+        )  # fmt: skip
+
+    def offer(self, number: int, block: Block, place: int) -> None:
+        """Put the rows of a block that was taken into the heap, as far as they are among the best."""
+        best_rows(
+            False, self.scratch.sums[place], self.scratch.highest[place], self.query.profile.self_information,
+            self.query.mask_total, self.query.table, self.least, self.allowed, number, block.record, block.group,
+            block.inverse, self.heap_raw, self.heap,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Rows:
-    """Rows that were found, as columns. `level` is of alleles only; inheritance and onset are the rows' own."""
+    """Rows that were found, as columns."""
 
     key: Ints
     version: Ints
@@ -146,57 +184,32 @@ def find(
 ) -> list[Hit]:
     """Return the best k allowed rows, by score, best first, then key. See CaseIndex.search."""
     kept = k + SPARE
-    heap_raw = np.full(kept, _NEVER)
-    heap = np.full((kept, COLUMNS), _LAST_KEY)
-    least = calibration.raw_at(minimum)
-    scanned = [
-        _scan(query, number, block, allowed, leave_out, least, heap_raw, heap, scratch)
-        for number, block in enumerate(blocks)
-    ]
-    lines, raw = (np.concatenate(pieces) for pieces in zip(*scanned, strict=True))
-    rows = _together(_related(query.profile, lines, raw), _alone(blocks, heap_raw, heap))
+    search = _Search(
+        query,
+        allowed,
+        _whole(leave_out),
+        calibration.raw_at(minimum),
+        calibration,
+        scratch,
+        heap_raw=np.full(kept, _NEVER),
+        heap=np.full((kept, COLUMNS), _LAST_KEY),
+        odds=np.full(kept, minimum / (1 - minimum) if minimum < 1 else np.inf),
+        inheritances=_levels(agreement, query.profile.inheritance, INHERITANCE),
+        onsets=_levels(onset_agreement, query.profile.onset, ONSET),
+    )
+    found: list[tuple[Ints, Floats]] = []
+    for start in range(0, len(blocks), TOGETHER):
+        together = list(enumerate(blocks))[start : start + TOGETHER]
+        found += [search.take(number, block, number - start) for number, block in together]
+        for number, block in together:
+            search.offer(number, block, number - start)
+    rows = _together(_related(*map(np.concatenate, zip(*found, strict=True))), _alone(blocks, search))
     return _best(query, k, minimum, calibration, rows)
 
 
-def _scan(
-    query: Query,
-    number: int,
-    block: Block,
-    allowed: NDArray[np.bool_],
-    leave_out: Collection[int],
-    least: float,
-    heap_raw: NDArray[np.float64],
-    heap: Ints,
-    scratch: Scratch,
-) -> tuple[Ints, NDArray[np.float64]]:
-    """Put the block's best rows into the heap; return those that share a gene or a diagnosis, with raw values."""
-    own, information = block, query.profile.self_information
-    left_out = _whole(row for row in map(block.row, leave_out) if row is not None)
-    add_up(
-        scratch.sums, len(own), query.terms, query.masked, query.implied_weight, query.stated_weight,
-        own.implied_start, own.implied, own.stated_start, own.stated,
-    )  # fmt: skip
-    lines, raw = evidence_rows(
-        scratch.sums, scratch.slots, information, query.table, allowed, left_out,
-        query.genes, query.alleles, query.variant_start, query.variants, query.kinds, query.starts, query.ends,
-        query.disorders, own.key, own.version, own.group, own.information, own.genes, own.inheritance, own.onset,
-        own.mask, own.gene, own.gene_start, own.entry_row, own.entry_variant, own.entry_state,
-        own.span_entry, own.span_kind, own.span_start, own.span_end, own.disorder, own.disorder_start,
-        own.disorder_row,
-    )  # fmt: skip
-    best_rows(
-        scratch.sums, scratch.bounds, scratch.highest, information, query.mask_total, query.table, least, allowed,
-        left_out, number, own.key, own.group, own.information, own.inverse, own.mask, heap_raw, heap,
-    )  # fmt: skip
-    return lines, raw
-
-
-def _related(profile: Profile, lines: Ints, raw: NDArray[np.float64]) -> _Rows:
-    """Return the lines of kernels.evidence_rows as columns."""
-    key, shared, common, strength, alleles, disorder, version, information, genes, inheritance, onset = lines.T
-    course = _levels(agreement, profile.inheritance, INHERITANCE)[inheritance]
-    course += _levels(onset_agreement, profile.onset, ONSET)[onset]
-    level = np.where(common > 0, alleles + course, 0)
+def _related(lines: Ints, raw: Floats) -> _Rows:
+    """Return lines of kernels.promising_lines as columns."""
+    key, shared, common, strength, level, disorder, version, information, genes = lines.T
     return _Rows(key, version, shared, information, raw, genes, common, strength, level, disorder > 0)
 
 
@@ -204,25 +217,30 @@ def _levels(agrees: Callable[[int, int], int], own: int, classes: Sequence[str])
     return _whole(agrees(own, other) for other in range(len(classes) + 1))
 
 
-def _alone(blocks: Sequence[Block], heap_raw: NDArray[np.float64], heap: Ints) -> _Rows:
+def _alone(blocks: Sequence[Block], search: _Search) -> _Rows:
     """Return what the heap kept: rows as if they shared nothing but phenotypes."""
-    filled = heap_raw > 0
-    key, shared, information, row, number = heap[filled].T
-    version = _whole(blocks[n].version[at] for n, at in zip(number.tolist(), row.tolist(), strict=True))
+    filled = search.heap_raw > 0
+    key, shared, information, row, number = search.heap[filled].T
+    version = _whole(blocks[n].version_of(at) for n, at in zip(number.tolist(), row.tolist(), strict=True))
     none = np.zeros(len(key), np.int64)
-    return _Rows(key, version, shared, information, heap_raw[filled], none, none, none, none, none > 0)
+    return _Rows(key, version, shared, information, search.heap_raw[filled], none, none, none, none, none > 0)
 
 
 def _together(*pieces: _Rows) -> _Rows:
     return _Rows(*(np.concatenate([getattr(piece, name) for piece in pieces]) for name in _Rows.__dataclass_fields__))
 
 
-def _best(query: Query, k: int, minimum: float, calibration: Calibration, rows: _Rows) -> list[Hit]:
-    """Score and order. A row that shares a gene may stand among the rows twice: its better line comes first."""
+def _scores(query: Query, calibration: Calibration, rows: _Rows) -> tuple[Floats, Floats, Floats]:
+    """Return each row's score, the part of its phenotype, and its factor."""
     mine = len(query.profile.genes) - rows.common
     factor = factors(rows.common, mine, rows.genes - rows.common, rows.strength, rows.level, rows.disorder)
     phenotype = calibration.shares(rows.raw)
-    value = combined(phenotype, factor)
+    return combined(phenotype, factor), phenotype, factor
+
+
+def _best(query: Query, k: int, minimum: float, calibration: Calibration, rows: _Rows) -> list[Hit]:
+    """Score and order. A row that shares a gene may stand among the rows twice: its better line comes first."""
+    value, phenotype, factor = _scores(query, calibration, rows)
     genotype = combined(np.zeros_like(phenotype), factor)
     hits: dict[int, Hit] = {}
     for at in _leading(value, rows.key, 2 * k).tolist():  # a row may stand there twice

@@ -30,7 +30,7 @@ MOST_STRENGTH = 2 * WHOLE  # a gene has two copies
 AGREEING = 1.25  # for each of copies hit, inheritance, onset that agrees; its inverse for each that differs
 SAME_DISORDER = 2.0
 LEVELS = 3
-_FACTORS = tuple(AGREEING**level for level in range(-LEVELS, LEVELS + 1))
+LEVEL_FACTORS = np.array([AGREEING**level for level in range(-LEVELS, LEVELS + 1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +84,7 @@ def factors(
     """
     lists = (1.0 + mine) * (1.0 + theirs)
     diluted = lists * np.sqrt(np.sqrt(lists))  # to the power of 1.25: roots are exact everywhere, powers are not
-    gene = SAME_GENE * np.array(_FACTORS)[level + LEVELS] / diluted
+    gene = SAME_GENE * LEVEL_FACTORS[level + LEVELS] / diluted
     variants = SAME_VARIANT * (strength / WHOLE)
     return (1.0 + np.where(shared > 0, gene + variants, 0.0)) * np.where(disorder, SAME_DISORDER, 1.0)
 

@@ -24,7 +24,6 @@ from matchmaker.ontology.information import Information
 
 OPEN = 1_024  # new cases that are turned round at once, within a millisecond
 FAMILY = 8  # blocks of one size, at which they become one
-__all__ = ["CaseIndex", "Hit"]
 _MOST_GROUPS = 2**16
 _MOST_TERMS = 2**16
 
@@ -129,7 +128,7 @@ class CaseIndex:
             if version is not None:
                 return version
             found = ((block, block.row(key)) for block in self._blocks.values())
-            return next((int(block.version[row]) for block, row in found if row is not None), None)
+            return next((block.version_of(row) for block, row in found if row is not None), None)
 
     def count(self, eligible: Callable[[Hashable], bool]) -> tuple[Counts, list[Hashable]]:
         """Count what the cases of eligible groups hold; return the groups that have any, too."""

@@ -1,8 +1,9 @@
 """The compiled inner loops of a search, one block at a time.
 
 `add_up` sums what a query shares with every row, but for the terms of the mask. `best_rows` bounds each row's raw
-value from above and completes only those that may be among the best. `evidence_rows` completes every row that shares
-a gene or a diagnosis. Weights are whole numbers, 1/1024 nat: sums do not depend on their order, and are exact.
+value from above and completes only those that may be among the best. `related_rows` lists every row that shares a
+gene or a diagnosis, `promising_lines` completes those of them that may be among the best. Weights are whole numbers,
+1/1024 nat: sums do not depend on their order, and are exact.
 
 Blocks of 65,536, a threshold seeded with the best of each 64, a scan of upper bounds in runs of 64. Where this departs
 from the measured design that it began with: a row is in the list of a term's stated rows or in that of its implied
@@ -15,15 +16,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from matchmaker.matching.blocks import INVERSE
-from matchmaker.matching.compiled import compiled, compiled_unordered
-from matchmaker.matching.genotype import MOST_STRENGTH, WHOLE
+from matchmaker.matching.blocks import (
+    GENES_MASK,
+    INFORMATION,
+    INHERITANCE_SHIFT,
+    INVERSE,
+    MASK,
+    MASKED,
+    ONSET_SHIFT,
+    TOLD,
+    VERSION,
+    key_of_row,
+    row_of,
+)
+from matchmaker.matching.calibration import CEILING
+from matchmaker.matching.compiled import compiled, compiled_unordered, inlined
+from matchmaker.matching.genotype import (
+    LEVELS,
+    MOST_STRENGTH,
+    PRIOR_ODDS,
+    SAME_DISORDER,
+    SAME_GENE,
+    SAME_VARIANT,
+    WHOLE,
+)
 from matchmaker.matching.phenotype import EXPONENT
-from matchmaker.matching.rows import ALLELES, SPAN
+from matchmaker.matching.rows import ALLELES, GENES_SHIFT, SPAN
 from matchmaker.ontology.information import SCALE
 
 RUN = 64
-LINE = 11  # columns of evidence_rows
+LINE = 9  # columns of related_rows
+DONE = -(2**30)  # the sum of a row that was offered already: it is below every bound
 SLACK = 1 - 1e-6  # bounds are of single precision
 HALF = 0.5
 COLUMNS = 5  # of the heap: key, I(q, c), b(c), row, number of the block; the worst line first
@@ -73,21 +96,23 @@ def mask_table(bits: NDArray[np.int64], weights: NDArray[np.int32], count: int) 
     return table
 
 
-@compiled
-def completed(row: int, sums: NDArray[np.int32], mask: NDArray[np.uint8], table: NDArray[np.int32]) -> np.int64:
-    """Return I(q, c) of a row, in 1/1024 nat."""
-    total = np.int64(sums[row])
-    for place in range(mask.shape[1]):
-        total += table[place, mask[row, place]]
+@inlined
+def completed(row: Whole, begun: Whole, record: NDArray[np.uint32], table: NDArray[np.int32]) -> np.int64:
+    """Return I(q, c) of a row, in 1/1024 nat, from its sum."""
+    total = np.int64(begun)
+    for place in range(MASKED // 32):
+        word = np.uint64(record[row, MASK + place])
+        for byte in range(4):
+            total += table[4 * place + byte, word >> np.uint64(8 * byte) & np.uint64(255)]
     return total
 
 
 @compiled
-def raw_value(shared: Whole, query_information: Whole, information: Whole) -> float:
-    """Return the raw value, as phenotype.similarity does."""
+def raw_value(shared: Whole, query_information: Whole, query_norm: Real, information: Whole) -> float:
+    """Return the raw value, as phenotype.similarity does. `query_norm` is that of the query's information."""
     if shared <= 0:
         return 0.0
-    mine = (max(query_information, shared) / SCALE) ** EXPONENT
+    mine = query_norm if shared <= query_information else (shared / SCALE) ** EXPONENT
     theirs = (max(information, shared) / SCALE) ** EXPONENT
     return float((shared / SCALE) / (mine * theirs))
 
@@ -131,95 +156,102 @@ def keep(
 
 
 @compiled
-def _needed(heap_raw: NDArray[np.float64], least: float, query_information: int) -> np.float32:
+def _needed(heap_raw: NDArray[np.float64], least: float, query_norm: float) -> np.float32:
     """Return the bound below which no row is among the best, nor at least `least`."""
-    norm = (query_information / SCALE) ** EXPONENT
-    return np.float32(max(max(heap_raw[0], least) * norm * SCALE * INVERSE * SLACK, HALF))
-
-
-@compiled
-def _offer(
-    row: int,
-    block: int,
-    query_information: int,
-    sums: NDArray[np.int32],
-    mask: NDArray[np.uint8],
-    table: NDArray[np.int32],
-    information: NDArray[np.int32],
-    key: NDArray[np.int64],
-    heap_raw: NDArray[np.float64],
-    heap: NDArray[np.int64],
-) -> None:
-    shared = completed(row, sums, mask, table)
-    if shared > 0:
-        raw = raw_value(shared, query_information, information[row])
-        keep(raw, key[row], shared, information[row], row, block, heap_raw, heap)
+    return np.float32(max(max(heap_raw[0], least) * query_norm * SCALE * INVERSE * SLACK, HALF))
 
 
 @compiled_unordered
-def _bounds(
+def _highest_bounds(
+    sums: NDArray[np.int32], inverse: NDArray[np.uint16], more: np.float32, highest: NDArray[np.float32], count: int
+) -> None:
+    """Write the highest bound of each run of rows: by halves, so that sixteen are compared at once."""
+    lanes = np.empty(16, np.float32)
+    for run in range(count // RUN):
+        first = run * RUN
+        for lane in range(16):
+            at = first + lane
+            one = (np.float32(sums[at]) + more) * np.float32(inverse[at])
+            two = (np.float32(sums[at + 16]) + more) * np.float32(inverse[at + 16])
+            three = (np.float32(sums[at + 32]) + more) * np.float32(inverse[at + 32])
+            four = (np.float32(sums[at + 48]) + more) * np.float32(inverse[at + 48])
+            one = one if one > two else two  # noqa: FURB136 - the compiler takes many of these at once, none of max
+            three = three if three > four else four  # noqa: FURB136 - as above
+            lanes[lane] = one if one > three else three  # noqa: FURB136 - as above
+        best = lanes[0]
+        for lane in range(1, 16):
+            best = max(best, lanes[lane])
+        highest[run] = best
+    if count % RUN:
+        best = np.float32(0)
+        for row in range(count // RUN * RUN, count):
+            best = max(best, (np.float32(sums[row]) + more) * np.float32(inverse[row]))
+        highest[count // RUN] = best
+
+
+@compiled_unordered
+def _run_bounds(
     sums: NDArray[np.int32],
     inverse: NDArray[np.uint16],
-    more: int,
+    more: np.float32,
+    first: np.uint64,
+    count: np.uint64,
     bounds: NDArray[np.float32],
-    highest: NDArray[np.float32],
-    count: int,
 ) -> None:
-    """Write each row's bound, and the highest of each run."""
-    added = np.int32(more)
-    for run in range((count + RUN - 1) // RUN):
-        best = np.float32(0)
-        for row in range(run * RUN, min(count, run * RUN + RUN)):
-            bound = np.float32(sums[row] + added) * np.float32(inverse[row])
-            bounds[row] = bound
-            best = max(best, bound)
-        highest[run] = best
+    """Write the bounds of some rows."""
+    for n in range(count):
+        bounds[n] = (np.float32(sums[first + n]) + more) * np.float32(inverse[first + n])
 
 
 @compiled
 def best_rows(
+    seeding: bool,
     sums: NDArray[np.int32],
-    bounds: NDArray[np.float32],
     highest: NDArray[np.float32],
     query_information: int,
-    more: int,
+    mask_total: int,
     table: NDArray[np.int32],
     least: float,
     allowed: NDArray[np.bool_],
-    left_out: NDArray[np.int64],
     block: int,
-    key: NDArray[np.int64],
+    record: NDArray[np.uint32],
     group: NDArray[np.uint16],
-    information: NDArray[np.int32],
     inverse: NDArray[np.uint16],
-    mask: NDArray[np.uint8],
     heap_raw: NDArray[np.float64],
     heap: NDArray[np.int64],
 ) -> None:
-    """Keep in the heap the best rows by raw value, then key. `more` is the most that the mask can add.
+    """Keep in the heap the best rows by raw value, then key. `mask_total` is the most that the mask can add.
 
-    Only rows of the groups `allowed`, and not `left_out`; of those, none of a raw value of at least `least` is missed.
+    Called twice for a block: when `seeding`, of each run only the row of the highest bound is offered, so that the
+    worst row kept is a good one before all others are looked at. Only rows of the groups `allowed`; of those, none of
+    a raw value of at least `least` is missed. Rows offered are DONE in `sums` afterwards.
     """
-    count = len(key)
-    _bounds(sums, inverse, more, bounds, highest, count)
-    for row in left_out:
-        bounds[row] = 0
-    need = _needed(heap_raw, least, query_information)
+    count, more = len(record), np.float32(mask_total)
+    query_norm = (query_information / SCALE) ** EXPONENT
+    if seeding:
+        _highest_bounds(sums, inverse, more, highest, count)
+    need, bounds = _needed(heap_raw, least, query_norm), np.empty(RUN, np.float32)
     for run in range((count + RUN - 1) // RUN):
-        if highest[run] >= need:
-            first = run * RUN
-            while bounds[first] < highest[run] and first + 1 < min(count, run * RUN + RUN):
-                first += 1
-            if allowed[group[first]] and bounds[first] > 0:
-                _offer(first, block, query_information, sums, mask, table, information, key, heap_raw, heap)
-                bounds[first] = 0
-                need = _needed(heap_raw, least, query_information)
-    for run in range((count + RUN - 1) // RUN):
-        if highest[run] >= need:
-            for row in range(run * RUN, min(count, run * RUN + RUN)):
-                if bounds[row] >= need and allowed[group[row]]:
-                    _offer(row, block, query_information, sums, mask, table, information, key, heap_raw, heap)
-                    need = _needed(heap_raw, least, query_information)
+        if highest[run] < need:
+            continue
+        first = np.uint64(run * RUN)
+        _run_bounds(sums, inverse, more, first, np.uint64(min(RUN, count - run * RUN)), bounds)
+        wanted = highest[run] if seeding else need
+        for n in range(min(RUN, count - run * RUN)):
+            if bounds[n] < wanted:
+                continue
+            row = first + np.uint64(n)
+            if allowed[group[row]]:
+                shared = completed(row, sums[row], record, table)
+                sums[row] = DONE
+                if np.float32(shared) * np.float32(inverse[row]) >= need:
+                    information = np.int64(record[row, INFORMATION])
+                    raw = raw_value(shared, query_information, query_norm, information)
+                    keep(raw, key_of_row(record, row), shared, information, row, block, heap_raw, heap)
+                    need = _needed(heap_raw, least, query_norm)
+                    wanted = max(wanted, need)
+            if seeding:
+                break
 
 
 @compiled
@@ -259,6 +291,8 @@ def _overlap(start: Whole, end: Whole, other_start: Whole, other_end: Whole) -> 
 def _strength(
     first: Whole,
     last: Whole,
+    own_first: Whole,
+    own_last: Whole,
     variants: NDArray[np.int64],
     kinds: NDArray[np.int64],
     starts: NDArray[np.int64],
@@ -271,33 +305,34 @@ def _strength(
     span_end: NDArray[np.int32],
 ) -> int:
     """As genotype.common_strength, of the query's variants in a gene and a row's entries first to last of it."""
-    sums = np.zeros(2, np.int64)
-    theirs = np.zeros(last - first, np.int64)
-    for n in range(len(variants)):
-        best = 0
-        for entry in range(first, last):
-            found = 0
-            if variants[n] == entry_variant[entry]:
-                found = WHOLE
-            elif kinds[n] and entry_state[entry] & SPAN:
-                at = _span_place(span_entry, entry)
-                if span_kind[at] == kinds[n]:
-                    found = _overlap(starts[n], ends[n], span_start[at], span_end[at])
-            best = max(best, found)
-            theirs[entry - first] = max(theirs[entry - first], found)
-        sums[0] += best
-    sums[1] = theirs.sum()
-    return min(MOST_STRENGTH, int(sums[0]), int(sums[1]))
+    mine = theirs = 0
+    for turned in range(2):  # for each of either side its best among the other's
+        outer = (first, last) if turned else (own_first, own_last)
+        inner = (own_first, own_last) if turned else (first, last)
+        for one in range(outer[0], outer[1]):
+            best = 0
+            for other in range(inner[0], inner[1]):
+                n, entry = (other, one) if turned else (one, other)
+                found = 0
+                if variants[n] == entry_variant[entry]:
+                    found = WHOLE
+                elif kinds[n] and entry_state[entry] & SPAN:
+                    at = _span_place(span_entry, entry)
+                    if span_kind[at] == kinds[n]:
+                        found = _overlap(starts[n], ends[n], span_start[at], span_end[at])
+                best = max(best, found)
+            if turned:
+                theirs += best
+            else:
+                mine += best
+    return min(MOST_STRENGTH, mine, theirs)
 
 
 @compiled
-def evidence_rows(  # noqa: C901 - the loops over a gene's rows and a diagnosis's, with what each writes
+def related_rows(  # noqa: C901, PLR0912 - the loops over a gene's rows and a diagnosis's, with what each writes
     sums: NDArray[np.int32],
     slots: NDArray[np.int32],
-    query_information: int,
-    table: NDArray[np.int32],
     allowed: NDArray[np.bool_],
-    left_out: NDArray[np.int64],
     genes: NDArray[np.int64],
     alleles: NDArray[np.int64],
     variant_start: NDArray[np.int64],
@@ -306,14 +341,7 @@ def evidence_rows(  # noqa: C901 - the loops over a gene's rows and a diagnosis'
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     disorders: NDArray[np.int64],
-    key: NDArray[np.int64],
-    version: NDArray[np.uint32],
     group: NDArray[np.uint16],
-    information: NDArray[np.int32],
-    gene_count: NDArray[np.uint16],
-    inheritance: NDArray[np.uint8],
-    onset: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
     gene: NDArray[np.int64],
     gene_start: NDArray[np.uint32],
     entry_row: NDArray[np.uint16],
@@ -326,89 +354,159 @@ def evidence_rows(  # noqa: C901 - the loops over a gene's rows and a diagnosis'
     disorder: NDArray[np.int64],
     disorder_start: NDArray[np.uint32],
     disorder_row: NDArray[np.uint16],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return a line for each allowed row that shares a gene or a diagnosis, and its raw value.
+) -> NDArray[np.int64]:
+    """Return a line for each allowed row that shares a gene or a diagnosis, but for those that are DONE.
 
-    A line: key, I(q, c), shared genes, most strength, highest agreement of alleles, whether a diagnosis is shared; then
-    the row's own version, b(c), count of genes, inheritance, onset. `slots` holds -1 for every row, before and after.
+    A line: row; its sum; shared genes; most strength; highest agreement of alleles; whether a diagnosis is shared;
+    genes that the row has at least. Two columns are left free. `slots` holds -1 for every row, before and after.
     """
     gene_at, most = _places(gene, gene_start, genes)
-    disorder_at, more = _places(disorder, disorder_start, disorders)
-    lines, count = np.zeros((most + more, LINE), np.int64), 0
+    disorder_at, others = _places(disorder, disorder_start, disorders)
+    lines, count = np.zeros((most + others, LINE), np.int64), 0
     for n in range(len(genes)):
         if gene_at[n] < 0:
             continue
         first, end = np.int64(gene_start[gene_at[n]]), np.int64(gene_start[gene_at[n] + 1])
-        own = slice(variant_start[n], variant_start[n + 1])
         while first < end:
             row, last = entry_row[first], first + 1
             while last < end and entry_row[last] == row:
                 last += 1
-            if allowed[group[row]]:
+            if allowed[group[row]] and sums[row] != DONE:
                 if slots[row] < 0:
                     slots[row], lines[count, 0], lines[count, 4] = count, row, -1
                     count += 1
-                line = lines[slots[row]]
-                line[2] += 1
-                if len(variants[own]):
+                at = slots[row]
+                lines[at, 2] += 1
+                if variant_start[n] < variant_start[n + 1] and entry_variant[first]:
                     strength = _strength(
-                        first, last, variants[own], kinds[own], starts[own], ends[own],
+                        first, last, variant_start[n], variant_start[n + 1], variants, kinds, starts, ends,
                         entry_variant, entry_state, span_entry, span_kind, span_start, span_end,
                     )  # fmt: skip
-                    line[3] = max(line[3], strength)
+                    lines[at, 3] = max(lines[at, 3], strength)
                 theirs = np.int64(entry_state[first] & ALLELES)
                 agrees = 0 if alleles[n] == 0 or theirs == 0 else 1 if alleles[n] == theirs else -1
-                line[4] = max(line[4], agrees)
+                lines[at, 4] = max(lines[at, 4], agrees)
+                lines[at, 6] = entry_state[first] >> GENES_SHIFT
             first = last
     for n in range(len(disorders)):
         if disorder_at[n] < 0:
             continue
         for at in range(disorder_start[disorder_at[n]], disorder_start[disorder_at[n] + 1]):
             row = disorder_row[at]
-            if allowed[group[row]]:
+            if allowed[group[row]] and sums[row] != DONE:
                 if slots[row] < 0:
                     slots[row], lines[count, 0] = count, row
                     count += 1
                 lines[slots[row], 5] = 1
-    return _completed_lines(
-        lines[:count], sums, slots, query_information, table, left_out,
-        key, version, information, gene_count, inheritance, onset, mask,
-    )  # fmt: skip
+    for n in range(count):
+        row = lines[n, 0]
+        slots[row] = -1
+        lines[n, 1] = sums[row]
+    return lines[:count]
+
+
+@inlined
+def _factor(
+    shared: Whole,
+    mine: Whole,
+    theirs: Whole,
+    strength: Whole,
+    level: Whole,
+    disorder: Whole,
+    by_level: NDArray[np.float64],
+) -> float:
+    """As genotype.factors; to choose by, not to show."""
+    lists = (1.0 + mine) * (1.0 + theirs)
+    evidence = (
+        SAME_GENE * by_level[level + LEVELS] / (lists * np.sqrt(np.sqrt(lists))) + SAME_VARIANT * strength / WHOLE
+    )
+    return (1.0 + (evidence if shared > 0 else 0.0)) * (SAME_DISORDER if disorder else 1.0)
+
+
+@inlined
+def _odds(raw: Real, factor: Real, knots: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
+    """As the odds of score.combined; to choose by, not to show."""
+    last = len(knots) - 1
+    if raw > knots[last]:
+        share = CEILING - (CEILING - shares[last]) * knots[last] / raw
+    else:
+        low, high = 0, last
+        while high - low > 1:
+            middle = (low + high) // 2
+            if knots[middle] <= raw:
+                low = middle
+            else:
+                high = middle
+        share = shares[low] + (raw - knots[low]) * (shares[high] - shares[low]) / (knots[high] - knots[low])
+    return float((share / (1.0 - share) + PRIOR_ODDS) * factor)
 
 
 @compiled
-def _completed_lines(
+def _raise_worst(heap: NDArray[np.float64], value: float) -> None:
+    """Put a value in the place of the least of a heap, if it is greater."""
+    if value <= heap[0]:
+        return
+    place, size = 0, len(heap)
+    while True:
+        child = 2 * place + 1
+        if child >= size:
+            break
+        if child + 1 < size and heap[child + 1] < heap[child]:
+            child += 1
+        if heap[child] >= value:
+            break
+        heap[place] = heap[child]
+        place = child
+    heap[place] = value
+
+
+@compiled
+def promising_lines(
     lines: NDArray[np.int64],
-    sums: NDArray[np.int32],
-    slots: NDArray[np.int32],
     query_information: int,
+    mask_total: int,
     table: NDArray[np.int32],
-    left_out: NDArray[np.int64],
-    key: NDArray[np.int64],
-    version: NDArray[np.uint32],
-    information: NDArray[np.int32],
-    gene_count: NDArray[np.uint16],
-    inheritance: NDArray[np.uint8],
-    onset: NDArray[np.uint8],
-    mask: NDArray[np.uint8],
+    genes: int,
+    inheritances: NDArray[np.int64],
+    onsets: NDArray[np.int64],
+    knots: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    by_level: NDArray[np.float64],
+    odds: NDArray[np.float64],
+    record: NDArray[np.uint32],
+    inverse: NDArray[np.uint16],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Complete the lines, which begin with their row; return those not left out, and their raw values."""
-    raw, kept = np.empty(len(lines), np.float64), 0
+    """Complete those lines of related_rows that may be among the best; return them and their raw values.
+
+    A gene may be a candidate of every fiftieth case: most of them are too unlike to be worth a look at their record.
+    `odds` is a heap of the best so far. A line is then: key, I(q, c), shared genes, strength, level, diagnosis,
+    version, b(c), genes. `inheritances` and `onsets` hold the level of every class.
+    """
+    query_norm = (query_information / SCALE) ** EXPONENT
+    course = inheritances.max() + onsets.max()
+    raws, kept = np.empty(len(lines), np.float64), 0
     for n in range(len(lines)):
-        row = lines[n, 0]
-        slots[row] = -1
-        out = False
-        for other in left_out:
-            out = out or other == row
-        if not out:
-            line = lines[kept]
-            line[2], line[3], line[4], line[5] = lines[n, 2], lines[n, 3], lines[n, 4], lines[n, 5]
-            line[0], line[1] = key[row], completed(row, sums, mask, table)
-            line[6], line[7], line[8] = version[row], information[row], gene_count[row]
-            line[9], line[10] = inheritance[row], onset[row]
-            raw[kept] = raw_value(line[1], query_information, information[row])
-            kept += 1
-    return lines[:kept], raw[:kept]
+        row, shared, strength, disorder = lines[n, 0], lines[n, 2], lines[n, 3], lines[n, 5]
+        level = lines[n, 4] if shared else 0
+        most = level + course if shared else 0
+        bound = (np.float64(lines[n, 1]) + mask_total) * inverse[row] / (SCALE * INVERSE * SLACK)
+        at_most = _factor(shared, genes - shared, max(0, lines[n, 6] - shared), strength, most, disorder, by_level)
+        raw = bound / query_norm if query_norm > 0 else 0.0
+        if _odds(raw, at_most, knots, shares) < odds[0] * SLACK:
+            continue
+        total, told = completed(row, lines[n, 1], record, table), np.int64(record[row, TOLD])
+        information, theirs = np.int64(record[row, INFORMATION]), told & GENES_MASK
+        raw = raw_value(total, query_information, query_norm, information)
+        if shared:
+            level += inheritances[told >> INHERITANCE_SHIFT & 255] + onsets[told >> ONSET_SHIFT]
+        factor = _factor(shared, genes - shared, theirs - shared, strength, level, disorder, by_level)
+        _raise_worst(odds, _odds(raw, factor, knots, shares))
+        lines[kept, 0], lines[kept, 1], lines[kept, 2] = key_of_row(record, row), total, shared
+        lines[kept, 3], lines[kept, 4], lines[kept, 5] = strength, level, disorder
+        lines[kept, 6], lines[kept, 7], lines[kept, 8] = record[row, VERSION], information, theirs
+        raws[kept] = raw
+        kept += 1
+    return lines[:kept].copy(), raws[:kept]
 
 
 @compiled
@@ -422,3 +520,79 @@ def _places(
         if places[n] >= 0:
             rows += int(starts[places[n] + 1]) - int(starts[places[n]])
     return places, rows
+
+
+@compiled
+def take_block(
+    sums: NDArray[np.int32],
+    highest: NDArray[np.float32],
+    slots: NDArray[np.int32],
+    query_information: int,
+    mask_total: int,
+    table: NDArray[np.int32],
+    terms: NDArray[np.int64],
+    masked: NDArray[np.bool_],
+    implied_weight: NDArray[np.int32],
+    stated_weight: NDArray[np.int32],
+    query_genes: NDArray[np.int64],
+    alleles: NDArray[np.int64],
+    variant_start: NDArray[np.int64],
+    variants: NDArray[np.int64],
+    kinds: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    ends: NDArray[np.int64],
+    disorders: NDArray[np.int64],
+    inheritances: NDArray[np.int64],
+    onsets: NDArray[np.int64],
+    knots: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    by_level: NDArray[np.float64],
+    least: float,
+    allowed: NDArray[np.bool_],
+    leave_out: NDArray[np.int64],
+    odds: NDArray[np.float64],
+    heap_raw: NDArray[np.float64],
+    heap: NDArray[np.int64],
+    block: int,
+    record: NDArray[np.uint32],
+    group: NDArray[np.uint16],
+    inverse: NDArray[np.uint16],
+    implied_start: NDArray[np.uint32],
+    implied: NDArray[np.uint16],
+    stated_start: NDArray[np.uint32],
+    stated: NDArray[np.uint16],
+    gene: NDArray[np.int64],
+    gene_start: NDArray[np.uint32],
+    entry_row: NDArray[np.uint16],
+    entry_variant: NDArray[np.int64],
+    entry_state: NDArray[np.uint8],
+    span_entry: NDArray[np.uint32],
+    span_kind: NDArray[np.int64],
+    span_start: NDArray[np.int32],
+    span_end: NDArray[np.int32],
+    disorder: NDArray[np.int64],
+    disorder_start: NDArray[np.uint32],
+    disorder_row: NDArray[np.uint16],
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Sum a block up, offer its likeliest rows; return the promising lines. All in one call, as each has its price."""
+    add_up(
+        sums, len(record), terms, masked, implied_weight, stated_weight, implied_start, implied, stated_start, stated
+    )  # fmt: skip
+    for key in leave_out:
+        row = row_of(record, key)
+        if row >= 0:
+            sums[row] = DONE
+    lines = related_rows(
+        sums, slots, allowed, query_genes, alleles, variant_start, variants, kinds, starts, ends, disorders,
+        group, gene, gene_start, entry_row, entry_variant, entry_state, span_entry, span_kind, span_start, span_end,
+        disorder, disorder_start, disorder_row,
+    )  # fmt: skip
+    promising = promising_lines(
+        lines, query_information, mask_total, table, len(query_genes), inheritances, onsets,
+        knots, shares, by_level, odds, record, inverse,
+    )  # fmt: skip
+    best_rows(
+        True, sums, highest, query_information, mask_total, table, least, allowed, block, record, group, inverse,
+        heap_raw, heap,
+    )  # fmt: skip
+    return promising

@@ -1,10 +1,12 @@
 """Patient -> Profile: what of a patient takes part in a score.
 
-Resolves terms, genes and variants once, so that scoring compares numbers and keys only.
+Works on the exchange's JSON, so that profiles of stored cases need no patients made of them. Resolves terms, genes
+and variants once, so that scoring compares numbers and keys only.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Any
 
 from matchmaker.genome.genes import GeneTable, Resolution
 from matchmaker.genome.variants import Lift, Locus, VariantKey, variant_key
@@ -73,20 +75,31 @@ class Knowledge:
 
     def profile(self, patient: mme.Patient) -> Profile:
         """Return the profile of a patient. A negated term never counts as present."""
-        negated = {self.ontology.number(f.id) for f in patient.features if f.observed == "no"}
-        stated = [f.id for f in patient.features if f.observed == "yes"]
-        known = {number for number in map(self.ontology.number, stated) if number is not None}
-        genes, doubts = self._genes(patient.genomic_features)
-        unknown = sorted({term for term in stated if term not in self.ontology})
+        return self.profile_of_content(patient.to_json())
+
+    def profile_of_content(self, content: Mapping[str, Any]) -> Profile:
+        """Return the profile of a patient in the exchange's JSON, as a valid Patient is written."""
+        stated: list[str] = []
+        negated: list[str] = []
+        for feature in content.get("features", ()):
+            (negated if feature.get("observed") == "no" else stated).append(feature["id"])
+        numbers = {term: self.ontology.number(term) for term in stated}
+        unknown = sorted(term for term, number in numbers.items() if number is None)
         notes = [f"{term} is no term of HPO {self.ontology.version}; left out of the score" for term in unknown]
-        disorders = frozenset(disorder.id for disorder in patient.disorders)
-        profile = self.profile_of_terms(known, (number for number in negated if number is not None))
-        return replace(
-            profile,
+        genes, doubts = self._genes(content.get("genomicFeatures", ()))
+        denied = (self.ontology.number(term) for term in negated)
+        observed, closure, total = self._terms(
+            (number for number in numbers.values() if number is not None),
+            (number for number in denied if number is not None),
+        )
+        return Profile(
+            observed,
+            closure,
+            total,
             genes=genes,
-            disorders=disorders,
-            inheritance=self._class(patient.inheritance_mode, INHERITANCE),
-            onset=self._class(patient.age_of_onset, ONSET),
+            disorders=frozenset(disorder["id"] for disorder in content.get("disorders", ())),
+            inheritance=self._class(content.get("inheritanceMode"), INHERITANCE),
+            onset=self._class(content.get("ageOfOnset"), ONSET),
             notes=(*notes, *doubts),
         )
 
@@ -102,26 +115,32 @@ class Knowledge:
         A negated term is left out even where another one implies it: a record that contradicts itself is believed
         in what it denies.
         """
-        denied = frozenset(negated)
-        observed = frozenset(numbers) & self.ontology.abnormalities - denied
-        closure = self.ontology.closure(observed) & self.ontology.abnormalities - denied
-        link, content = self.information.link, self.information.content
-        total = sum(link[t] for t in closure) + 2 * sum(content[t] for t in observed)
-        return Profile(observed, closure, total)
+        return Profile(*self._terms(numbers, negated))
 
-    def _genes(self, features: Iterable[mme.GenomicFeature]) -> tuple[dict[str, CandidateGene], list[str]]:
+    def _terms(self, numbers: Iterable[int], negated: Iterable[int]) -> tuple[frozenset[int], frozenset[int], int]:
+        """Return the observed terms, their closure, and b(x)."""
+        denied = frozenset(negated)
+        known = self.ontology.abnormalities  # by far the larger set: it is looked into, never copied
+        observed = (known & frozenset(numbers)) - denied
+        closure = (known & self.ontology.closure(observed)) - denied
+        link, content = self.information.link, self.information.content
+        total = sum(map(link.__getitem__, closure)) + 2 * sum(map(content.__getitem__, observed))
+        return observed, closure, total
+
+    def _genes(self, features: Iterable[Mapping[str, Any]]) -> tuple[dict[str, CandidateGene], list[str]]:
         resolved: dict[str, Resolution] = {}
         given: dict[str, str] = {}
         variants: dict[str, set[VariantKey]] = {}
         copies: dict[str, int] = {}
         for feature in features:
-            resolution = self.genes.resolve(feature.gene.id)
+            gene_id = feature["gene"]["id"]
+            resolution = self.genes.resolve(gene_id)
             resolved[resolution.key] = resolution
-            given.setdefault(resolution.key, feature.gene.id)
+            given.setdefault(resolution.key, gene_id)
             found = variants.setdefault(resolution.key, set())
-            if locus := _locus(feature.variant):
+            if locus := _locus(feature.get("variant")):
                 found.add(variant_key(locus, self.lift))
-                copies[resolution.key] = max(copies.get(resolution.key, 0), feature.zygosity or 0)
+                copies[resolution.key] = max(copies.get(resolution.key, 0), feature.get("zygosity", 0))
         candidates = {
             key: self._candidate(resolution, given[key], frozenset(variants[key]), copies.get(key, 0))
             for key, resolution in resolved.items()
@@ -145,14 +164,14 @@ def _doubt(given: str, resolution: Resolution) -> str:
     return f"{given} is an alias of several genes ({meanings}); it is compared as written"
 
 
-def _locus(variant: mme.Variant | None) -> Locus | None:
-    if variant is None or variant.start is None:
+def _locus(variant: Mapping[str, Any] | None) -> Locus | None:
+    if variant is None or "start" not in variant:
         return None
     return Locus(
-        assembly=variant.assembly,
-        chromosome=variant.reference_name,
-        start=variant.start,
-        end=variant.end,
-        reference=variant.reference_bases or "",
-        alternate=variant.alternate_bases or "",
+        assembly=variant["assembly"],
+        chromosome=variant["referenceName"],
+        start=variant["start"],
+        end=variant.get("end"),
+        reference=variant.get("referenceBases", ""),
+        alternate=variant.get("alternateBases", ""),
     )

@@ -19,8 +19,10 @@ from matchmaker.genome.variants import VariantKey
 from matchmaker.matching.profile import Profile
 
 NOBODY = 0  # the group of a row that was removed: nobody may find it
-SPAN = 4  # added to the alleles of an entry whose variant is a span
-ALLELES = 3  # the bits of an entry's state that are alleles
+# An entry's state: alleles in two bits, whether its variant is a span in one, and the row's genes, as far as they go.
+ALLELES = 0b11
+SPAN = 0b100
+GENES_SHIFT, MOST_GENES = 3, 0b11111
 _LAST = 2**16 - 1
 
 
@@ -91,13 +93,13 @@ class OpenRows:
         of["stated"].extend(profile.observed)
         for gene in profile.genes.values():
             for variant in gene.variants or (None,):
-                self._add_entry(digest(gene.key), variant, gene.alleles)
+                self._add_entry(digest(gene.key), variant, gene.alleles, len(profile.genes))
         of["disorder"].extend(digest(name) for name in profile.disorders)
         for start, items in zip(_STARTS, ("closure", "stated", "entry_gene", "disorder"), strict=True):
             of[start].append(len(of[items]))
         of["key"].append(key)
 
-    def _add_entry(self, gene: int, variant: VariantKey | None, alleles: int) -> None:
+    def _add_entry(self, gene: int, variant: VariantKey | None, alleles: int, genes: int) -> None:
         of = self._arrays
         span = variant is not None and variant.is_span
         if variant is not None and span:
@@ -107,7 +109,7 @@ class OpenRows:
             of["span_end"].append(variant.end)
         of["entry_gene"].append(gene)
         of["entry_variant"].append(variant.digest if variant else 0)
-        of["entry_state"].append(alleles + SPAN * span)
+        of["entry_state"].append(alleles | SPAN * span | min(genes, MOST_GENES) << GENES_SHIFT)
 
     def remove(self, key: int) -> bool:
         """Forget a row; tell whether there was one."""

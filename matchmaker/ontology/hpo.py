@@ -38,6 +38,7 @@ class Ontology:
         self.ids: tuple[str, ...] = self._ordered()
         self._numbers = {term_id: number for number, term_id in enumerate(self.ids)}
         self._ancestors = self._closures()
+        self._shown = [{"id": term_id, "label": self._terms[term_id].label} for term_id in self.ids]
 
     @cached_property
     def graph(self) -> "nx.DiGraph[str]":
@@ -92,6 +93,10 @@ class Ontology:
         """Return the label of a term, None when the id is unknown."""
         canonical = self.canonical(term_id)
         return self._terms[canonical].label if canonical else None
+
+    def shown(self, number: int) -> dict[str, str]:
+        """Return a term's id and label, as answers show it."""
+        return self._shown[number]
 
     def number(self, term_id: str) -> int | None:
         """Return the term's number, parents before children; None when the id is unknown."""

@@ -1,8 +1,11 @@
 """Consent: which cases an asker may learn of, what of them leaves the node, and whom a case may be asked of."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from matchmaker.genome.genes import GeneTable
-from matchmaker.mme.patient import Gene, GenomicFeature, Patient
-from matchmaker.records.case import Audience, Case, Sharing
+from matchmaker.mme.patient import Patient
+from matchmaker.records.case import Audience, Case, KeptCase, Sharing
 from matchmaker.records.party import Client, Peer, Role
 
 
@@ -40,24 +43,33 @@ def may_ask(case: Case, peer: Peer, own_country: str | None) -> bool:
 
 
 def outward(case: Case, genes: GeneTable) -> Patient:
-    """Return what others may see of a case.
+    """Return what others may see of a case. Errors: ValueError when the case was withdrawn."""
+    return Patient.model_validate(outward_content(case.kept, genes))
+
+
+def outward_content(case: KeptCase, genes: GeneTable) -> dict[str, Any]:
+    """Return what others may see of a case, in the exchange's JSON.
 
     Its public id instead of the owner's; no label, which often is a local name; one e-mail address, as 1.1 has it;
     genes by Ensembl id, the symbol beside it. Errors: ValueError when the case was withdrawn.
     """
-    if case.patient is None:
+    if case.content is None:
         raise ValueError("nothing of a withdrawn case may be shown")
-    features = tuple(_outward_gene(feature, genes) for feature in case.patient.genomic_features)
-    contact = case.patient.contact
-    contact = contact.model_copy(update={"email": contact.email[:1] if contact.email else None})
-    changes = {"id": case.public_id, "label": None, "contact": contact, "genomic_features": features}
-    return case.patient.model_copy(update=changes)
+    shown = {**case.content, "id": case.public_id}
+    shown.pop("label", None)
+    contact = shown["contact"]
+    if isinstance(contact.get("email"), list):
+        shown["contact"] = {**contact, "email": contact["email"][0]}
+    if "genomicFeatures" in shown:
+        shown["genomicFeatures"] = [_outward_gene(feature, genes) for feature in shown["genomicFeatures"]]
+    return shown
 
 
-def _outward_gene(feature: GenomicFeature, genes: GeneTable) -> GenomicFeature:
-    known = genes.resolve(feature.gene.id).gene
+def _outward_gene(feature: Mapping[str, Any], genes: GeneTable) -> Mapping[str, Any]:
+    gene_id: str = feature["gene"]["id"]
+    known = genes.resolve(gene_id).gene
     if known is None:
         return feature
-    given = feature.gene.id.split(".", 1)[0].upper()
+    given = gene_id.split(".", 1)[0].upper()
     shown = given if given in known.ensembl else genes.preferred_id(known)
-    return feature.model_copy(update={"gene": Gene(id=shown, name=known.symbol)})
+    return {**feature, "gene": {"id": shown, "_geneName": known.symbol}}

@@ -2,8 +2,10 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from matchmaker.mme.patient import Patient
 
@@ -68,6 +70,34 @@ class Case:
         return self.patient is None
 
     @property
+    def kept(self) -> "KeptCase":
+        """The case as a store has it."""
+        content = self.patient.to_json() if self.patient else None
+        return KeptCase(self.owner, self.id, self.public_id, self.sharing, content, self.updated_at, self.revision)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptCase:
+    """A case as a store has it: the patient still in the exchange's JSON, as it was validated when it came in.
+
+    For work on many cases, where making patients of them would cost more than all the rest. `content` is None once
+    the case was withdrawn; it is never changed.
+    """
+
+    owner: str
+    id: str
+    public_id: str
+    sharing: Sharing
+    content: Mapping[str, Any] | None
+    updated_at: float
+    revision: int
+
+    @property
+    def withdrawn(self) -> bool:
+        """Whether nothing but the ids is left."""
+        return self.content is None
+
+    @property
     def key(self) -> int:
         """By what an index knows the case."""
         return key_of(self.public_id)
@@ -80,4 +110,4 @@ class Case:
     @property
     def audience(self) -> Audience:
         """The case's audience."""
-        return Audience(self.owner, self.sharing, bool(self.patient and self.patient.test))
+        return Audience(self.owner, self.sharing, bool(self.content and self.content.get("test", False)))

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from matchmaker.mme.patient import Patient
-from matchmaker.records.case import Case, Sharing
+from matchmaker.records.case import Case, KeptCase, Sharing
 from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer
 
@@ -91,7 +91,7 @@ class Store(Protocol):
     async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
         """Return an owner's live cases in order of their ids, at most `limit`, from behind the id `after`."""
 
-    async def cases_by_key(self, keys: Sequence[int]) -> dict[int, Case]:
+    async def cases_by_key(self, keys: Sequence[int]) -> dict[int, KeptCase]:
         """Return the live cases of these keys (records.case.key_of); a missing one is left out."""
 
     async def checksum(self, revision: int) -> tuple[int, int]:
@@ -100,7 +100,7 @@ class Store(Protocol):
     async def count_cases(self) -> int:
         """Return the count of live cases."""
 
-    def changes_since(self, revision: int) -> AsyncIterator[list[Case]]:
+    def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
         """Yield the cases changed after `revision`, oldest change first, withdrawn ones included, in batches."""
 
     async def add_client(self, client: Client) -> None:

@@ -10,15 +10,15 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from matchmaker.mme.patient import Patient
-from matchmaker.records.case import REVISION_FACTOR, TIME_FACTOR, VERSIONS, Case, Sharing, key_of
+from matchmaker.records.case import REVISION_FACTOR, TIME_FACTOR, VERSIONS, Case, KeptCase, Sharing, key_of
 from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.store.base import (
@@ -40,11 +40,11 @@ _SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 _BUSY_MS = 30_000  # how long a write waits for another process's write
 _FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
-_PARSED = 4_096
 _SWEEP_MS = 100
 _PRIMARY = 0xFF  # the low byte of a result code
 _BATCH = 2_000
 _CASE = "owner, id, public_id, sharing, patient, created_at, updated_at, revision"
+_KEPT = "owner, id, public_id, sharing, patient, updated_at, revision"
 
 
 class SqliteStore:
@@ -52,7 +52,6 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parsed = lru_cache(maxsize=_PARSED)(_case)  # the cases that answers show again and again
         self._swept = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         try:
@@ -103,7 +102,6 @@ class SqliteStore:
         left = await self._run(work)
         if left:
             self._swept = False
-            self._parsed.cache_clear()
             await self.sweep()
         return left
 
@@ -121,12 +119,12 @@ class SqliteStore:
         sql = f"SELECT {_CASE} FROM cases WHERE owner = ? AND id > ? AND patient IS NOT NULL ORDER BY id LIMIT ?"
         return await self._run(lambda c: [_case(row) for row in c.execute(sql, (owner, after, limit))])
 
-    async def cases_by_key(self, keys: Sequence[int]) -> dict[int, Case]:
+    async def cases_by_key(self, keys: Sequence[int]) -> dict[int, KeptCase]:
         """See Store."""
-        sql = f"SELECT {_CASE} FROM cases WHERE patient IS NOT NULL AND key IN (SELECT value FROM json_each(?))"
+        sql = f"SELECT {_KEPT} FROM cases WHERE patient IS NOT NULL AND key IN (SELECT value FROM json_each(?))"
         wanted = json.dumps(list(keys))
-        cases = await self._run(lambda c: [self._parsed(row) for row in c.execute(sql, (wanted,))])
-        return {case.key: case for case in cases}
+        rows = await self._run(lambda connection: connection.execute(sql, (wanted,)).fetchall())
+        return {case.key: case for case in map(_kept, rows)}
 
     async def checksum(self, revision: int) -> tuple[int, int]:
         """See Store."""
@@ -142,12 +140,12 @@ class SqliteStore:
         sql = "SELECT count(*) FROM cases WHERE patient IS NOT NULL"
         return await self._run(lambda connection: int(connection.execute(sql).fetchone()[0]))
 
-    async def changes_since(self, revision: int) -> AsyncIterator[list[Case]]:
+    async def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
         """See Store."""
         # Two cases never share a revision, so that a batch ends between them.
-        sql = f"SELECT {_CASE} FROM cases WHERE revision > ? ORDER BY revision LIMIT {_BATCH}"
+        sql = f"SELECT {_KEPT} FROM cases WHERE revision > ? ORDER BY revision LIMIT {_BATCH}"
         while True:
-            batch = await self._run(lambda c, since=revision: [_case(row) for row in c.execute(sql, (since,))])  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            batch = await self._run(lambda c, since=revision: [_kept(row) for row in c.execute(sql, (since,))])  # type: ignore[misc]  # mypy cannot infer a lambda's default
             if not batch:
                 return
             yield batch
@@ -390,7 +388,7 @@ def _deposit(connection: sqlite3.Connection, draft: Draft, now: float) -> Deposi
         " ON CONFLICT (owner, id) DO UPDATE SET sharing = excluded.sharing, patient = excluded.patient,"
         " updated_at = excluded.updated_at, revision = excluded.revision",
         (
-            stored.key,
+            key_of(stored.public_id),
             stored.owner,
             stored.id,
             stored.public_id,
@@ -419,3 +417,14 @@ def _case(row: tuple[Any, ...]) -> Case:
     except ValidationError:
         raise sqlite3.DatabaseError(f"case {public_id} is damaged") from None
     return Case(owner, case_id, public_id, Sharing(sharing), kept, created_at, updated_at, revision)
+
+
+def _kept(row: tuple[Any, ...]) -> KeptCase:
+    owner, case_id, public_id, sharing, patient, updated_at, revision = row
+    try:
+        content = from_json(patient, cache_strings="keys") if patient is not None else None
+    except ValueError:
+        raise sqlite3.DatabaseError(f"case {public_id} is damaged") from None
+    if not (content is None or isinstance(content, dict)):
+        raise sqlite3.DatabaseError(f"case {public_id} is damaged")
+    return KeptCase(owner, case_id, public_id, Sharing(sharing), content, updated_at, revision)

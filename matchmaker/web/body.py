@@ -40,10 +40,12 @@ async def _read(request: web.Request, limit: int) -> bytes:
 
 
 def json_response(
-    value: Value | dict[str, Any], status: int = 200, content_type: str = "application/json"
+    value: Value | dict[str, Any] | bytes, status: int = 200, content_type: str = "application/json"
 ) -> web.Response:
     """Return an answer in JSON; it is for the asker alone and kept by no cache."""
-    if isinstance(value, Value):
+    if isinstance(value, bytes):
+        text = value
+    elif isinstance(value, Value):
         text = value.model_dump_json(by_alias=True, exclude_none=True).encode("utf-8")
     else:
         text = json.dumps(value, ensure_ascii=False).encode("utf-8")

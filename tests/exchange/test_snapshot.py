@@ -75,7 +75,7 @@ async def put(node: RunningNode, owner: dict[str, str], patient: dict[str, Any])
 def traces(data: Path, public_id: str, knowledge: Knowledge) -> list[str]:
     """The files in which a case of HP:0100543 and this public id can be found: as text, or as a row of the index."""
     found = [p.name for p in data.rglob("*") if p.is_file() and b"HP:0100543" in p.read_bytes()]
-    key, term = key_of(public_id).to_bytes(8, "little"), knowledge.ontology.number("HP:0100543")
+    key, term = np.array(divmod(key_of(public_id), 2**32), "<u4").tobytes(), knowledge.ontology.number("HP:0100543")
     assert term is not None
     for path in data.rglob(f"*{SNAPSHOT_NAME}*"):
         if key in path.read_bytes():

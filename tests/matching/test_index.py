@@ -14,7 +14,7 @@ from matchmaker.matching.blocks import BLOCK, block_of, masked_terms, rows_of
 from matchmaker.matching.finding import Hit
 from matchmaker.matching.index import CaseIndex
 from matchmaker.matching.kernels import raw_value
-from matchmaker.matching.phenotype import similarity
+from matchmaker.matching.phenotype import norm, similarity
 from matchmaker.matching.profile import CandidateGene, Knowledge, Profile
 from matchmaker.matching.rows import OpenRows, joined
 from matchmaker.matching.score import Score, score
@@ -202,7 +202,7 @@ def test_the_figures_of_the_index_are_those_of_the_score_on_real_cases(real_know
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6), st.integers(1, 10**6))
 def test_the_compiled_raw_value_is_the_plain_one_to_the_last_bit(shared: int, mine: int, theirs: int) -> None:
-    assert raw_value(shared, mine, theirs) == similarity(shared, mine, theirs).raw
+    assert raw_value(shared, mine, norm(mine), theirs) == similarity(shared, mine, theirs).raw
 
 
 def test_searches_beside_changes_see_every_case_that_stays(real_knowledge: Knowledge) -> None:
