@@ -19,6 +19,7 @@ from matchmaker.exchange.loading import record_files
 from matchmaker.exchange.offline import Found, OfflineMatcher, open_offline
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.intake.patients import Reading, Rejected, Taken
+from matchmaker.matching.explanation import Explainer
 from matchmaker.matching.profile import Knowledge, Profile
 
 
@@ -37,6 +38,7 @@ def match(
     if not len(matcher):
         typer.echo(f"note: there are no cases in {settled.storage.data_dir}; put some there with: load", err=True)
     reading = Reading(knowledge.genes, settled.node.contact)
+    explainer = Explainer(knowledge.ontology, knowledge.information)
     bad = 0
     for file in record_files(files):
         for record in reading.patients(file):
@@ -44,7 +46,7 @@ def match(
                 bad += 1
                 typer.echo(f"bad: {record}", err=True)
             else:
-                _show(record, matcher, knowledge, top, explain=explain, as_json=as_json)
+                _show(record, matcher, explainer, top, explain=explain, as_json=as_json)
     if bad:
         raise typer.Exit(1)
 
@@ -60,22 +62,22 @@ async def _open(config: Config, knowledge: Knowledge) -> OfflineMatcher:
 
 
 def _show(
-    record: Taken, matcher: OfflineMatcher, knowledge: Knowledge, top: int, *, explain: bool, as_json: bool
+    record: Taken, matcher: OfflineMatcher, explainer: Explainer, top: int, *, explain: bool, as_json: bool
 ) -> None:
     profile, found = matcher.match(record.patient, top)
     if as_json:
-        results = [_row(one, profile, knowledge, explain=explain) for one in found]
+        results = [_row(one, profile, explainer, explain=explain) for one in found]
         sys.stdout.write(json.dumps({"query": record.patient.id, "results": results}, ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(offline_table(record.patient.id, found))
     for one in found if explain else ():
-        console.print(explanation_text(one.id, explanation(profile, one.profile, knowledge)))
+        console.print(explanation_text(one.id, explanation(profile, one.profile, explainer)))
     for note in profile.notes:
         typer.echo(f"note: {note}", err=True)
 
 
-def _row(found: Found, query: Profile, knowledge: Knowledge, *, explain: bool) -> dict[str, Any]:
+def _row(found: Found, query: Profile, explainer: Explainer, *, explain: bool) -> dict[str, Any]:
     score = found.hit.score
     row: dict[str, Any] = {
         "id": found.id,
@@ -85,5 +87,5 @@ def _row(found: Found, query: Profile, knowledge: Knowledge, *, explain: bool) -
         "genotype": round(score.genotype, 6),
     }
     if explain:
-        row["explanation"] = explanation(query, found.profile, knowledge).to_json()
+        row["explanation"] = explanation(query, found.profile, explainer).to_json()
     return row

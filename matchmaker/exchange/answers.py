@@ -4,6 +4,8 @@ In the exchange's JSON from end to end: an answer has hundreds of small values, 
 making objects of them only to write them down again.
 """
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +13,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from matchmaker.matching import phenotype
-from matchmaker.matching.explanation import explain
+from matchmaker.matching.explanation import Explainer
 from matchmaker.matching.finding import Hit
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.matching.score import Score
@@ -20,6 +22,7 @@ from matchmaker.policy.consent import outward_content, owns
 from matchmaker.records.case import KeptCase
 from matchmaker.records.party import Client
 
+RECENT = 4_096  # cases of which what is shown is kept, some ten kilobytes each
 MOST_BYTES = 1_000_000  # of results in one answer; our own nodes cut at 2 MiB, others may sooner
 
 Json = dict[str, Any]
@@ -38,40 +41,73 @@ class Answer:
         return b'{"results":[' + b",".join(self.results) + b"]" + (b"," + rest if rest else b"") + b"}"
 
 
-def results(profile: Profile, hits: Iterable[tuple[Hit, KeptCase]], asker: Client, knowledge: Knowledge) -> Answer:
-    """Return the results for hits, in their order, as far as one answer holds them.
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A case as answers use it: its profile, and what others may see of it."""
 
-    The asker's own cases keep its ids. Nodes cut an answer that is too long and then have nothing: so where space
-    runs out, explanations go first, then the results from there on.
+    profile: Profile
+    patient: Json
+
+
+class Answers:
+    """Makes results of hits. Keeps the cases shown most recently, by key and version: some are found again and again.
+
+    Its methods may be called by several threads at once.
     """
-    shown: list[bytes] = []
-    genes: set[str] = set()
-    left = MOST_BYTES
-    versions = knowledge.versions
-    for hit, case in hits:
+
+    def __init__(self, knowledge: Knowledge) -> None:
+        self._knowledge = knowledge
+        self._explainer = Explainer(knowledge.ontology, knowledge.information)
+        self._recent: OrderedDict[tuple[int, int], _Shown] = OrderedDict()
+        self._turn = threading.Lock()
+
+    def results(self, profile: Profile, hits: Iterable[tuple[Hit, KeptCase]], asker: Client) -> Answer:
+        """Return the results for hits, in their order, as far as one answer holds them.
+
+        The asker's own cases keep its ids. Nodes cut an answer that is too long and then have nothing: so where space
+        runs out, explanations go first, then the results from there on.
+        """
+        written: list[bytes] = []
+        genes: set[str] = set()
+        left, versions = MOST_BYTES, self._knowledge.versions
+        for hit, case in hits:
+            shown = self._shown(case)
+            own = {**shown.patient, "id": case.id} if owns(asker, case.owner) else shown.patient
+            plain = {
+                "score": {"patient": hit.score.value},
+                "patient": own,
+                "_score": score_parts(hit.score, versions),
+            }
+            result = to_json({**plain, "_explanation": explanation_content(profile, shown.profile, self._explainer)})
+            if len(result) > left:
+                result = to_json(plain)
+            if len(result) > left:
+                break
+            left -= len(result)
+            written.append(result)
+            genes |= profile.genes.keys() & shown.profile.genes.keys()
+        return Answer(tuple(written), tuple(sorted(genes)))
+
+    def forget(self, key: int) -> None:
+        """Keep nothing of a case that was withdrawn."""
+        with self._turn:
+            for known in [known for known in self._recent if known[0] == key]:
+                del self._recent[known]
+
+    def _shown(self, case: KeptCase) -> _Shown:
+        known = case.key, case.version
+        with self._turn:
+            if known in self._recent:
+                self._recent.move_to_end(known)
+                return self._recent[known]
         if case.content is None:
-            continue
-        found = knowledge.profile_of_content(case.content)
-        result = {
-            "score": {"patient": hit.score.value},
-            "patient": _shown(case, asker, knowledge),
-            "_score": score_parts(hit.score, versions),
-            "_explanation": explanation_content(profile, found, knowledge),
-        }
-        written = to_json(result)
-        if len(written) > left:
-            written = to_json({name: part for name, part in result.items() if name != "_explanation"})
-        if len(written) > left:
-            break
-        left -= len(written)
-        shown.append(written)
-        genes |= profile.genes.keys() & found.genes.keys()
-    return Answer(tuple(shown), tuple(sorted(genes)))
-
-
-def _shown(case: KeptCase, asker: Client, knowledge: Knowledge) -> Json:
-    patient = outward_content(case, knowledge.genes)
-    return {**patient, "id": case.id} if owns(asker, case.owner) else patient
+            raise ValueError("nothing of a withdrawn case may be shown")
+        shown = _Shown(self._knowledge.profile_of_content(case.content), outward_content(case, self._knowledge.genes))
+        with self._turn:
+            self._recent[known] = shown
+            while len(self._recent) > RECENT:
+                self._recent.popitem(last=False)
+        return shown
 
 
 def score_parts(score: Score, versions: Mapping[str, str]) -> Json:
@@ -87,15 +123,15 @@ def score_parts(score: Score, versions: Mapping[str, str]) -> Json:
     }
 
 
-def explanation(query: Profile, case: Profile, knowledge: Knowledge) -> Explanation:
+def explanation(query: Profile, case: Profile, explainer: Explainer) -> Explanation:
     """Return `_explanation`: what two cases share, in words."""
-    return Explanation.model_validate(explanation_content(query, case, knowledge))
+    return Explanation.model_validate(explanation_content(query, case, explainer))
 
 
-def explanation_content(query: Profile, case: Profile, knowledge: Knowledge) -> Json:
+def explanation_content(query: Profile, case: Profile, explainer: Explainer) -> Json:
     """Return `_explanation` in JSON."""
-    reasons = explain(query, case, knowledge.ontology, knowledge.information)
-    term = knowledge.ontology.shown
+    reasons = explainer.explain(query, case)
+    term = explainer.ontology.shown
     genes = (
         ({"symbol": shared.gene.symbol} if shared.gene.symbol else {})
         | {"id": shared.gene.shown_id, "sameVariant": shared.same_variant}

@@ -130,6 +130,10 @@ class Following:
             profile = self._knowledge.profile(patient)
             return profile, self._index.search(profile, k, allowed, itself, minimum)
 
+        return await self.compute(work)
+
+    async def compute(self, work: Callable[[], Result]) -> Result:
+        """Do what computes and waits for nothing in a thread that searches, beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
     async def tally(self, counted: Callable[[Audience], bool]) -> tuple[Counts, int]:

@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from matchmaker.exchange.answers import Answer, results
+from matchmaker.exchange.answers import Answer, Answers
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodeReport, SearchAnswer
@@ -53,6 +53,7 @@ class Exchange:
         self.config = config
         self._store = store
         self._knowledge = knowledge
+        self._answers = Answers(knowledge)
         self._following = following
         self._peer_client = peer_client
         self._fanout = fanout
@@ -108,6 +109,7 @@ class Exchange:
         if left is None:
             raise _missing(case_id)
         await self._following.take_in(left)
+        self._answers.forget(key_of(left.public_id))
 
     async def case(self, owner: Client, case_id: str) -> Case:
         """Return an owner's case. Errors: NotFound, for another's case exactly as for a missing one."""
@@ -162,7 +164,7 @@ class Exchange:
                 break
             await self._following.catch_up()
         shown = [(hit, cases[hit.key]) for hit in hits if hit.key in cases]
-        return await asyncio.to_thread(results, profile, shown, asker, self._knowledge)
+        return await self._following.compute(lambda: self._answers.results(profile, shown, asker))
 
     async def _found(
         self, patient: Patient, asker: Client, itself: set[int]

@@ -38,6 +38,8 @@ class Ontology:
         self.ids: tuple[str, ...] = self._ordered()
         self._numbers = {term_id: number for number, term_id in enumerate(self.ids)}
         self._ancestors = self._closures()
+        old = {alias: self._numbers[live] for alias, live in self._aliases.items() if alias not in self._terms}
+        self._any_age = {**old, **self._numbers}
         self._shown = [{"id": term_id, "label": self._terms[term_id].label} for term_id in self.ids]
 
     @cached_property
@@ -100,8 +102,7 @@ class Ontology:
 
     def number(self, term_id: str) -> int | None:
         """Return the term's number, parents before children; None when the id is unknown."""
-        canonical = self.canonical(term_id)
-        return None if canonical is None else self._numbers[canonical]
+        return self._any_age.get(term_id)
 
     def ancestors(self, number: int) -> frozenset[int]:
         """Return the numbers of a term's ancestors, itself included."""

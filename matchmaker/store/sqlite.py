@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +41,7 @@ _SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 _BUSY_MS = 30_000  # how long a write waits for another process's write
 _FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
+_RECENT = 4_096
 _SWEEP_MS = 100
 _PRIMARY = 0xFF  # the low byte of a result code
 _BATCH = 2_000
@@ -52,6 +54,7 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._read = lru_cache(maxsize=_RECENT)(_kept)  # cases that answers show again and again
         self._swept = False
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         try:
@@ -102,6 +105,7 @@ class SqliteStore:
         left = await self._run(work)
         if left:
             self._swept = False
+            self._read.cache_clear()
             await self.sweep()
         return left
 
@@ -124,7 +128,7 @@ class SqliteStore:
         sql = f"SELECT {_KEPT} FROM cases WHERE patient IS NOT NULL AND key IN (SELECT value FROM json_each(?))"
         wanted = json.dumps(list(keys))
         rows = await self._run(lambda connection: connection.execute(sql, (wanted,)).fetchall())
-        return {case.key: case for case in map(_kept, rows)}
+        return {case.key: case for case in map(self._read, rows)}
 
     async def checksum(self, revision: int) -> tuple[int, int]:
         """See Store."""

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matchmaker.matching.explanation import explain
+from matchmaker.matching.explanation import Explainer
 from matchmaker.matching.phenotype import shared_information
 from matchmaker.matching.profile import Knowledge
 from tests.tiny_world import TREE, tiny_knowledge
@@ -19,7 +19,7 @@ def numbers(knowledge: Knowledge, terms: set[str]) -> list[int]:
 @given(TERMS, TERMS)
 def test_the_weights_add_up_to_all_that_is_shared(query: set[str], case: set[str]) -> None:
     q, c = TINY.profile_of_terms(numbers(TINY, query)), TINY.profile_of_terms(numbers(TINY, case))
-    reasons = explain(q, c, TINY.ontology, TINY.information)
+    reasons = Explainer(TINY.ontology, TINY.information).explain(q, c)
     told = sum(shared.weight for shared in reasons.shared) + sum(related.weight for related in reasons.related)
     assert told == shared_information(q, c, TINY.information)
     assert {reason.term for reason in reasons.shared} == q.observed & c.observed
@@ -28,6 +28,6 @@ def test_the_weights_add_up_to_all_that_is_shared(query: set[str], case: set[str
 def test_terms_are_related_through_their_most_telling_common_ancestor(tiny: Knowledge) -> None:
     q = tiny.profile_of_terms(numbers(tiny, {"HP:0002373"}))
     c = tiny.profile_of_terms(numbers(tiny, {"HP:0001250", "HP:0012443"}))
-    (related,) = [r for r in explain(q, c, tiny.ontology, tiny.information).related
+    (related,) = [r for r in Explainer(tiny.ontology, tiny.information).explain(q, c).related
                   if r.case == tiny.ontology.number("HP:0001250")]  # fmt: skip
     assert related.through == tiny.ontology.number("HP:0001250")
