@@ -17,6 +17,7 @@ LEVELS = {
 }  # fmt: skip
 DOORS = {
     "aiohttp": ("web/", "peers/client.py", "exchange/assembly.py", "demo/"),
+    "uvloop": ("cli/serve.py",),
     "numba": ("matching/compiled.py",),
     "motor": ("store/mongo.py",),
     "pronto": ("ontology/load.py",),

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from matchmaker.cli.options import ConfigFile, DataDir, Json, configured
 from matchmaker.cli.showing import explanation_text, offline_table
-from matchmaker.exchange.answers import explanation
+from matchmaker.exchange.answers import Explanations
 from matchmaker.exchange.assembly import open_store
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.loading import record_files
@@ -38,7 +38,7 @@ def match(
     if not len(matcher):
         typer.echo(f"note: there are no cases in {settled.storage.data_dir}; put some there with: load", err=True)
     reading = Reading(knowledge.genes, settled.node.contact)
-    explainer = Explainer(knowledge.ontology, knowledge.information)
+    explanations = Explanations(Explainer(knowledge.ontology, knowledge.information))
     bad = 0
     for file in record_files(files):
         for record in reading.patients(file):
@@ -46,7 +46,7 @@ def match(
                 bad += 1
                 typer.echo(f"bad: {record}", err=True)
             else:
-                _show(record, matcher, explainer, top, explain=explain, as_json=as_json)
+                _show(record, matcher, explanations, top, explain=explain, as_json=as_json)
     if bad:
         raise typer.Exit(1)
 
@@ -62,22 +62,22 @@ async def _open(config: Config, knowledge: Knowledge) -> OfflineMatcher:
 
 
 def _show(
-    record: Taken, matcher: OfflineMatcher, explainer: Explainer, top: int, *, explain: bool, as_json: bool
+    record: Taken, matcher: OfflineMatcher, explanations: Explanations, top: int, *, explain: bool, as_json: bool
 ) -> None:
     profile, found = matcher.match(record.patient, top)
     if as_json:
-        results = [_row(one, profile, explainer, explain=explain) for one in found]
+        results = [_row(one, profile, explanations, explain=explain) for one in found]
         sys.stdout.write(json.dumps({"query": record.patient.id, "results": results}, ensure_ascii=False) + "\n")
         return
     console = Console(highlight=False, soft_wrap=True)
     console.print(offline_table(record.patient.id, found))
     for one in found if explain else ():
-        console.print(explanation_text(one.id, explanation(profile, one.profile, explainer)))
+        console.print(explanation_text(one.id, explanations.of(profile, one.profile)))
     for note in profile.notes:
         typer.echo(f"note: {note}", err=True)
 
 
-def _row(found: Found, query: Profile, explainer: Explainer, *, explain: bool) -> dict[str, Any]:
+def _row(found: Found, query: Profile, explanations: Explanations, *, explain: bool) -> dict[str, Any]:
     score = found.hit.score
     row: dict[str, Any] = {
         "id": found.id,
@@ -87,5 +87,5 @@ def _row(found: Found, query: Profile, explainer: Explainer, *, explain: bool) -
         "genotype": round(score.genotype, 6),
     }
     if explain:
-        row["explanation"] = explanation(query, found.profile, explainer).to_json()
+        row["explanation"] = explanations.of(query, found.profile).to_json()
     return row

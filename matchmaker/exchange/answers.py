@@ -4,17 +4,17 @@ In the exchange's JSON from end to end: an answer has hundreds of small values, 
 making objects of them only to write them down again.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
 
 from matchmaker.matching import phenotype
+from matchmaker.matching.explanation import Asked as AskedTerms
 from matchmaker.matching.explanation import Explainer
 from matchmaker.matching.finding import Hit
+from matchmaker.matching.genotype import SharedGene, shared_genes
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.matching.score import Score
 from matchmaker.mme.messages import Explanation
@@ -22,7 +22,6 @@ from matchmaker.policy.consent import outward_content, owns
 from matchmaker.records.case import KeptCase
 from matchmaker.records.party import Client
 
-RECENT = 4_096  # cases of which what is shown is kept, some ten kilobytes each
 MOST_BYTES = 1_000_000  # of results in one answer; our own nodes cut at 2 MiB, others may sooner
 
 Json = dict[str, Any]
@@ -41,25 +40,14 @@ class Answer:
         return b'{"results":[' + b",".join(self.results) + b"]" + (b"," + rest if rest else b"") + b"}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """A case as answers use it: its profile, and what others may see of it."""
-
-    profile: Profile
-    patient: Json
-
-
 class Answers:
-    """Makes results of hits. Keeps the cases shown most recently, by key and version: some are found again and again.
-
-    Its methods may be called by several threads at once.
-    """
+    """Makes results of hits."""
 
     def __init__(self, knowledge: Knowledge) -> None:
         self._knowledge = knowledge
-        self._explainer = Explainer(knowledge.ontology, knowledge.information)
-        self._recent: OrderedDict[tuple[int, int], _Shown] = OrderedDict()
-        self._turn = threading.Lock()
+        self._explanations = Explanations(Explainer(knowledge.ontology, knowledge.information))
+        told = {"measure": phenotype.NAME, "version": phenotype.VERSION, "data": knowledge.versions}
+        self._versions = to_json(told)[1:]
 
     def results(self, profile: Profile, hits: Iterable[tuple[Hit, KeptCase]], asker: Client) -> Answer:
         """Return the results for hits, in their order, as far as one answer holds them.
@@ -69,85 +57,97 @@ class Answers:
         """
         written: list[bytes] = []
         genes: set[str] = set()
-        left, versions = MOST_BYTES, self._knowledge.versions
+        left = MOST_BYTES
+        asked = self._explanations.asked(profile)
         for hit, case in hits:
-            shown = self._shown(case)
-            own = {**shown.patient, "id": case.id} if owns(asker, case.owner) else shown.patient
-            plain = {
-                "score": {"patient": hit.score.value},
-                "patient": own,
-                "_score": score_parts(hit.score, versions),
-            }
-            result = to_json({**plain, "_explanation": explanation_content(profile, shown.profile, self._explainer)})
+            shared = self._shared_genes(profile, hit, case)
+            plain = b'{"score":{"patient":%s},"patient":%s,"_score":%s' % (
+                b"%a" % hit.score.value,
+                to_json(self._shown(case, asker)),
+                self._score_parts(hit.score),
+            )
+            result = b'%s,"_explanation":%s}' % (plain, self._explanation(asked, case, shared))
             if len(result) > left:
-                result = to_json(plain)
+                result = plain + b"}"
             if len(result) > left:
                 break
             left -= len(result)
             written.append(result)
-            genes |= profile.genes.keys() & shown.profile.genes.keys()
+            genes.update(one.gene.key for one in shared)
         return Answer(tuple(written), tuple(sorted(genes)))
 
-    def forget(self, key: int) -> None:
-        """Keep nothing of a case that was withdrawn."""
-        with self._turn:
-            for known in [known for known in self._recent if known[0] == key]:
-                del self._recent[known]
+    def _shown(self, case: KeptCase, asker: Client) -> Json:
+        patient = outward_content(case, self._knowledge.genes)
+        return {**patient, "id": case.id} if owns(asker, case.owner) else patient
 
-    def _shown(self, case: KeptCase) -> _Shown:
-        known = case.key, case.version
-        with self._turn:
-            if known in self._recent:
-                self._recent.move_to_end(known)
-                return self._recent[known]
-        if case.content is None:
-            raise ValueError("nothing of a withdrawn case may be shown")
-        shown = _Shown(self._knowledge.profile_of_content(case.content), outward_content(case, self._knowledge.genes))
-        with self._turn:
-            self._recent[known] = shown
-            while len(self._recent) > RECENT:
-                self._recent.popitem(last=False)
-        return shown
+    def _score_parts(self, score: Score) -> bytes:
+        """Return `_score` (a ScoreParts): the parts, the measure, and the versions of the data."""
+        parts = (score.phenotype, score.genotype, score.raw, score.cosine)
+        return b'{"phenotype":%a,"genotype":%a,"raw":%a,"cosine":%a,%s' % (
+            *(round(part, 6) for part in parts),
+            self._versions,
+        )
 
+    def _shared_genes(self, profile: Profile, hit: Hit, case: KeptCase) -> tuple[SharedGene, ...]:
+        if hit.score.factor <= 1.0 or case.content is None:
+            return ()
+        genes, _ = self._knowledge.candidates(case.content)
+        return tuple(shared_genes(profile, Profile(genes=genes)))
 
-def score_parts(score: Score, versions: Mapping[str, str]) -> Json:
-    """Return `_score` (a ScoreParts): the parts, the measure, and the versions of the data."""
-    return {
-        "phenotype": round(score.phenotype, 6),
-        "genotype": round(score.genotype, 6),
-        "raw": round(score.raw, 6),
-        "cosine": round(score.cosine, 6),
-        "measure": phenotype.NAME,
-        "version": phenotype.VERSION,
-        "data": versions,
-    }
+    def _explanation(self, asked: "Asked", case: KeptCase, genes: tuple[SharedGene, ...]) -> bytes:
+        observed, denied = self._knowledge.observed_and_denied(case.content or {})
+        return self._explanations.written(asked, observed, denied, genes)
 
 
-def explanation(query: Profile, case: Profile, explainer: Explainer) -> Explanation:
-    """Return `_explanation`: what two cases share, in words."""
-    return Explanation.model_validate(explanation_content(query, case, explainer))
+class Explanations:
+    """Writes `_explanation`: what two cases share, in words."""
+
+    def __init__(self, explainer: Explainer) -> None:
+        self._explainer = explainer
+        self._begun: dict[int, bytes] = {}  # of each term met, its id and label, without the closing brace
+
+    def of(self, query: Profile, case: Profile) -> Explanation:
+        """Return the explanation of two profiles."""
+        genes = tuple(shared_genes(query, case))
+        return Explanation.model_validate_json(self.written(self.asked(query), case.observed, case.denied, genes))
+
+    def asked(self, query: Profile) -> "Asked":
+        """Return a query as `written` takes it."""
+        return Asked(self._explainer.asked(query), to_json(query.notes))
+
+    def written(
+        self, asked: "Asked", observed: Collection[int], denied: Collection[int], genes: Iterable[SharedGene]
+    ) -> bytes:
+        """Return the explanation in JSON; the case is given by its terms, observed and denied."""
+        shared, related = asked.terms.terms(observed, denied)
+        term = self._term
+        return b'{"sharedTerms":[%s],"relatedTerms":[%s],"sharedGenes":%s,"notes":%s}' % (
+            b",".join([b'%s,"weight":%d}' % (term(number), weight) for number, weight in shared]),
+            b",".join(
+                [
+                    b'{"query":%s},"match":%s},"through":%s},"weight":%d}'
+                    % (term(one), term(other), term(through), weight)
+                    for one, other, through, weight in related
+                ]
+            ),
+            to_json([_gene(one) for one in genes]),
+            asked.notes,
+        )
+
+    def _term(self, number: int) -> bytes:
+        if number not in self._begun:
+            self._begun[number] = to_json(self._explainer.ontology.shown(number))[:-1]
+        return self._begun[number]
 
 
-def explanation_content(query: Profile, case: Profile, explainer: Explainer) -> Json:
-    """Return `_explanation` in JSON."""
-    reasons = explainer.explain(query, case)
-    term = explainer.ontology.shown
-    genes = (
-        ({"symbol": shared.gene.symbol} if shared.gene.symbol else {})
-        | {"id": shared.gene.shown_id, "sameVariant": shared.same_variant}
-        for shared in reasons.genes
-    )
-    return {
-        "sharedTerms": [{**term(reason.term), "weight": reason.weight} for reason in reasons.shared],
-        "relatedTerms": [
-            {
-                "query": term(reason.query),
-                "match": term(reason.case),
-                "through": term(reason.through),
-                "weight": reason.weight,
-            }
-            for reason in reasons.related
-        ],
-        "sharedGenes": list(genes),
-        "notes": query.notes,
-    }
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A query to be explained, and its notes in JSON."""
+
+    terms: AskedTerms
+    notes: bytes
+
+
+def _gene(shared: SharedGene) -> Json:
+    symbol = {"symbol": shared.gene.symbol} if shared.gene.symbol else {}
+    return {"id": shared.gene.shown_id, **symbol, "sameVariant": shared.same_variant}

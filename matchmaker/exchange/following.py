@@ -25,7 +25,7 @@ from matchmaker.store.base import Store
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
-_SEARCHES = 2  # at once; a search computes and waits for nothing, so that more threads than cores gain nothing
+_SEARCHES = 1  # at once: a second thread would compute beside the first, but both wait for the interpreter more
 _FEW = 1_000  # changed cases that a start takes in within a second
 _SHARE = 100  # one in so many cases, where that is more
 
@@ -66,8 +66,11 @@ class Following:
     async def open(self) -> None:
         """Take in the whole store: what the snapshot has of it as it is, the rest anew."""
         await self._restore()
+        anew = self._revision < 0
         async with self._turn:
             await self._take_in_changes()
+        if anew:
+            await self._change(self._pack)
         await self._read_directory()
 
     async def catch_up(self) -> None:
@@ -113,7 +116,7 @@ class Following:
     async def _change(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._changing, work)
 
-    async def search(
+    def search(
         self,
         patient: Patient,
         itself: Collection[int],
@@ -121,19 +124,19 @@ class Following:
         eligible: Callable[[Audience], bool],
         minimum: float,
     ) -> tuple[Profile, list[Hit]]:
-        """Return the patient's profile and its best matches. `itself`: keys of cases that are the patient."""
+        """Return the patient's profile and its best matches. `itself`: keys of cases that are the patient.
+
+        Computes for milliseconds: call it in `compute`.
+        """
 
         def allowed(group: Hashable) -> bool:
             return isinstance(group, Audience) and eligible(group)
 
-        def work() -> tuple[Profile, list[Hit]]:
-            profile = self._knowledge.profile(patient)
-            return profile, self._index.search(profile, k, allowed, itself, minimum)
-
-        return await self.compute(work)
+        profile = self._knowledge.profile(patient)
+        return profile, self._index.search(profile, k, allowed, itself, minimum)
 
     async def compute(self, work: Callable[[], Result]) -> Result:
-        """Do what computes and waits for nothing in a thread that searches, beside the event loop."""
+        """Do work in a thread for searches, beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
     async def tally(self, counted: Callable[[Audience], bool]) -> tuple[Counts, int]:
@@ -192,6 +195,12 @@ class Following:
             logger.warning("the snapshot %s cannot be written: %s", self._snapshot, error.strerror)
             return False
         return True
+
+    def _pack(self) -> None:
+        """Put the blocks of an index that was filled case by case into few."""
+        packed = self._empty()
+        packed.restore(*self._index.blocks())
+        self._index = packed
 
     def _forget_snapshot(self) -> None:
         """Nothing of a withdrawn case stays on disk; the next `save` writes the others again."""

@@ -19,8 +19,7 @@ from matchmaker.exchange.metrics import is_available, metrics_body
 from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan, without_echoes
 from matchmaker.exchange.world import World
 from matchmaker.matching.counting import Counts
-from matchmaker.matching.finding import Hit
-from matchmaker.matching.profile import Knowledge, Profile
+from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.errors import Gone, NotFound, OverBudget, Unauthorised
 from matchmaker.mme.messages import MatchResult, Metrics
 from matchmaker.mme.patient import Patient
@@ -28,7 +27,7 @@ from matchmaker.peers.client import PeerClient
 from matchmaker.peers.fanout import Asked, Fanout
 from matchmaker.policy.budget import Bucket, Budget
 from matchmaker.policy.consent import may_learn, outward
-from matchmaker.records.case import Audience, Case, KeptCase, Sharing, key_of
+from matchmaker.records.case import Audience, Case, Sharing, key_of
 from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client, Role, token_digest
 from matchmaker.store.base import Deposit, Draft, Outcome, Store
@@ -109,7 +108,6 @@ class Exchange:
         if left is None:
             raise _missing(case_id)
         await self._following.take_in(left)
-        self._answers.forget(key_of(left.public_id))
 
     async def case(self, owner: Client, case_id: str) -> Case:
         """Return an owner's case. Errors: NotFound, for another's case exactly as for a missing one."""
@@ -159,27 +157,27 @@ class Exchange:
         A patient never matches the cases that it is `itself`, by their keys.
         """
         for _ in range(_ATTEMPTS):
-            profile, hits, cases = await self._found(patient, asker, itself)
-            if len(cases) == len(hits):
+            answer, changed = await self._following.compute(lambda: self._found(patient, asker, itself))
+            if not changed:
                 break
             await self._following.catch_up()
-        shown = [(hit, cases[hit.key]) for hit in hits if hit.key in cases]
-        return await self._following.compute(lambda: self._answers.results(profile, shown, asker))
+        return answer
 
-    async def _found(
-        self, patient: Patient, asker: Client, itself: set[int]
-    ) -> tuple[Profile, list[Hit], dict[int, KeptCase]]:
-        """Return the hits, and by key their cases where they are still what was scored."""
+    def _found(self, patient: Patient, asker: Client, itself: set[int]) -> tuple[Answer, bool]:
+        """Return the results, without cases that are no more what was scored, and whether there are such.
+
+        Runs in a thread of its own, from the query to the bytes of the answer: each change of threads has its price.
+        """
         country, limits = self.config.node.country, self.config.answers
 
         def eligible(audience: Audience) -> bool:
             return may_learn(asker, audience, country, test_query=patient.test)
 
-        profile, hits = await self._following.search(patient, itself, limits.max_results, eligible, limits.min_score)
-        cases = await self._store.cases_by_key([hit.key for hit in hits])
+        profile, hits = self._following.search(patient, itself, limits.max_results, eligible, limits.min_score)
+        cases = self._store.read_cases([hit.key for hit in hits])
         known = ((hit, cases.get(hit.key)) for hit in hits)
-        good = {hit.key: c for hit, c in known if c and c.version == hit.version and eligible(c.audience)}
-        return profile, hits, good
+        good = [(hit, case) for hit, case in known if case and case.version == hit.version and eligible(case.audience)]
+        return self._answers.results(profile, good, asker), len(good) < len(hits)
 
     async def _search_here(
         self, case: Case, owner: Client, wanted: Wanted

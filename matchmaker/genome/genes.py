@@ -9,11 +9,13 @@ import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 _ENSEMBL = re.compile(r"(ENSG\d{11})(?:\.\d+)?", re.IGNORECASE)
 _ENTREZ = re.compile(r"(?:NCBIGene:|ENTREZ:)?(\d{1,9})", re.IGNORECASE)
 _HGNC = re.compile(r"HGNC:\d{1,6}", re.IGNORECASE)
+_RECENT = 20_000
 _COLUMNS = ("hgnc_id", "symbol", "entrez_id", "ensembl_gene_ids", "aliases", "locus_type", "name")
 
 
@@ -61,6 +63,7 @@ class GeneTable:
             raise ValueError("no rows")
         self.version = version
         self._rows = rows
+        self._recent = lru_cache(maxsize=_RECENT)(self._resolved)  # the same few thousand genes again and again
         self._preferred: dict[str, str] = {}
         self._by_id: dict[str, tuple[int, ...]] = {}
         self._by_symbol: dict[str, tuple[int, ...]] = {}
@@ -77,6 +80,9 @@ class GeneTable:
 
     def resolve(self, identifier: str) -> Resolution:
         """Return what an identifier means. A current symbol goes before an alias; case does not matter."""
+        return self._recent(identifier)
+
+    def _resolved(self, identifier: str) -> Resolution:
         canonical, table = self._sort(identifier.strip())
         known = table.get(canonical, ())
         if not known and table is self._by_symbol:

@@ -107,11 +107,16 @@ class CaseIndex:
             self._count = sum(self._live.values())
 
     def blocks(self) -> tuple[list[Block], list[Hashable]]:
-        """Return all cases as blocks without a trace of removed ones, and the groups that `restore` wants."""
+        """Return all cases as few blocks without a trace of removed ones, and the groups that `restore` wants."""
         with self._lock:
             blocks, groups = self._current(), list(self._groups)
-        clean = [one if one.live == len(one) else block_of(rows_of(one, self._bits), self._bits) for one in blocks]
-        return [block for block in clean if len(block)], groups
+        return [made for some in _packed(blocks) if len(made := self._together(some))], groups
+
+    def _together(self, blocks: Sequence[Block]) -> Block:
+        """Return blocks as one, without the rows that were removed."""
+        if len(blocks) == 1 and blocks[0].live == len(blocks[0]):
+            return blocks[0]
+        return block_of(joined(rows_of(block, self._bits) for block in blocks), self._bits)
 
     def versions(self) -> Iterator[tuple[NDArray[np.int64], NDArray[np.uint32]]]:
         """Yield keys and versions of all cases, in pieces."""
@@ -222,7 +227,7 @@ class CaseIndex:
         try:
             with self._lock:
                 blocks = [self._blocks[serial] for serial in sorted(self._merging)]
-            one = block_of(joined(rows_of(block, self._bits) for block in blocks), self._bits)
+            one = self._together(blocks)
             with self._lock:
                 for key in self._removed:
                     row = one.row(key)
@@ -266,3 +271,18 @@ def _as_many_as_fit(family: list[int], live: Mapping[int, int]) -> frozenset[int
             break
         chosen.append(serial)
     return frozenset(chosen if len(chosen) > 1 else ())
+
+
+def _packed(blocks: Sequence[Block]) -> list[list[Block]]:
+    """Return blocks in families that fit into one each: the largest first, small ones where there is room."""
+    families: list[list[Block]] = []
+    room: list[int] = []
+    for block in sorted(blocks, key=lambda one: -one.live):
+        place = next((n for n, left in enumerate(room) if left >= block.live), None)
+        if place is None:
+            families.append([block])
+            room.append(BLOCK - block.live)
+        else:
+            families[place].append(block)
+            room[place] -= block.live
+    return families

@@ -4,7 +4,7 @@ Works on the exchange's JSON, so that profiles of stored cases need no patients 
 and variants once, so that scoring compares numbers and keys only.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,9 +41,9 @@ class CandidateGene:
 class Profile:
     """What is compared of a case. Terms are numbers of the ontology, below phenotypic abnormality.
 
-    `observed` holds what was stated, `closure` its ancestors too; `self_information` is b(x) of the LSX measure in
-    1/1024 nat. `inheritance` and `onset` are places in INHERITANCE and ONSET, from 1, or 0 when not known.
-    `notes` say what was left out, and why.
+    `observed` holds what was stated, `closure` its ancestors too, `denied` what was negated; `self_information` is b(x)
+    of the LSX measure in 1/1024 nat. `inheritance` and `onset` are places in INHERITANCE and ONSET, from 1, or 0 when
+    not known. `notes` say what was left out, and why.
     """
 
     observed: frozenset[int] = frozenset()
@@ -54,6 +54,7 @@ class Profile:
     inheritance: int = 0
     onset: int = 0
     notes: tuple[str, ...] = ()
+    denied: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -79,19 +80,10 @@ class Knowledge:
 
     def profile_of_content(self, content: Mapping[str, Any]) -> Profile:
         """Return the profile of a patient in the exchange's JSON, as a valid Patient is written."""
-        stated: list[str] = []
-        negated: list[str] = []
-        for feature in content.get("features", ()):
-            (negated if feature.get("observed") == "no" else stated).append(feature["id"])
-        numbers = {term: self.ontology.number(term) for term in stated}
-        unknown = sorted(term for term, number in numbers.items() if number is None)
-        notes = [f"{term} is no term of HPO {self.ontology.version}; left out of the score" for term in unknown]
-        genes, doubts = self._genes(content.get("genomicFeatures", ()))
-        denied = (self.ontology.number(term) for term in negated)
-        observed, closure, total = self._terms(
-            (number for number in numbers.values() if number is not None),
-            (number for number in denied if number is not None),
-        )
+        stated, denied, unknown = self._stated(content)
+        notes = [f"{term} is no term of HPO {self.ontology.version}; left out of the score" for term in sorted(unknown)]
+        genes, doubts = self.candidates(content)
+        observed, closure, total = self._terms(stated, denied)
         return Profile(
             observed,
             closure,
@@ -101,7 +93,26 @@ class Knowledge:
             inheritance=self._class(content.get("inheritanceMode"), INHERITANCE),
             onset=self._class(content.get("ageOfOnset"), ONSET),
             notes=(*notes, *doubts),
+            denied=frozenset(denied),
         )
+
+    def observed_and_denied(self, content: Mapping[str, Any]) -> tuple[Set[int], Set[int]]:
+        """Return what a profile has as observed and denied, without the rest of it."""
+        stated, denied, _ = self._stated(content)
+        return (self.ontology.abnormalities & stated) - denied, denied
+
+    def _stated(self, content: Mapping[str, Any]) -> tuple[set[int], set[int], set[str]]:
+        """Return the numbers of terms stated and negated, and the stated ids that HPO does not know."""
+        stated, denied, unknown = set[int](), set[int](), set[str]()
+        number_of = self.ontology.numbers.get  # called for every feature of every case that is shown
+        for feature in content.get("features", ()):
+            number = number_of(feature["id"])
+            negated = "observed" in feature and feature["observed"] == "no"
+            if number is not None:
+                (denied if negated else stated).add(number)
+            elif not negated:
+                unknown.add(feature["id"])
+        return stated, denied, unknown
 
     def _class(self, term_id: str | None, classes: tuple[str, ...]) -> int:
         """Return which of the classes a term is or lies below, from 1; 0 for none."""
@@ -115,11 +126,11 @@ class Knowledge:
         A negated term is left out even where another one implies it: a record that contradicts itself is believed
         in what it denies.
         """
-        return Profile(*self._terms(numbers, negated))
-
-    def _terms(self, numbers: Iterable[int], negated: Iterable[int]) -> tuple[frozenset[int], frozenset[int], int]:
-        """Return the observed terms, their closure, and b(x)."""
         denied = frozenset(negated)
+        return Profile(*self._terms(numbers, denied), denied=denied)
+
+    def _terms(self, numbers: Iterable[int], denied: Set[int]) -> tuple[frozenset[int], frozenset[int], int]:
+        """Return the observed terms, their closure, and b(x)."""
         known = self.ontology.abnormalities  # by far the larger set: it is looked into, never copied
         observed = (known & frozenset(numbers)) - denied
         closure = (known & self.ontology.closure(observed)) - denied
@@ -127,12 +138,13 @@ class Knowledge:
         total = sum(map(link.__getitem__, closure)) + 2 * sum(map(content.__getitem__, observed))
         return observed, closure, total
 
-    def _genes(self, features: Iterable[Mapping[str, Any]]) -> tuple[dict[str, CandidateGene], list[str]]:
+    def candidates(self, content: Mapping[str, Any]) -> tuple[dict[str, CandidateGene], list[str]]:
+        """Return the candidate genes of a patient in the exchange's JSON, and doubts about their ids."""
         resolved: dict[str, Resolution] = {}
         given: dict[str, str] = {}
         variants: dict[str, set[VariantKey]] = {}
         copies: dict[str, int] = {}
-        for feature in features:
+        for feature in content.get("genomicFeatures", ()):
             gene_id = feature["gene"]["id"]
             resolution = self.genes.resolve(gene_id)
             resolved[resolution.key] = resolution

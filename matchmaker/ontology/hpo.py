@@ -39,7 +39,7 @@ class Ontology:
         self._numbers = {term_id: number for number, term_id in enumerate(self.ids)}
         self._ancestors = self._closures()
         old = {alias: self._numbers[live] for alias, live in self._aliases.items() if alias not in self._terms}
-        self._any_age = {**old, **self._numbers}
+        self.numbers: Mapping[str, int] = {**old, **self._numbers}  # by ids of any age
         self._shown = [{"id": term_id, "label": self._terms[term_id].label} for term_id in self.ids]
 
     @cached_property
@@ -102,7 +102,7 @@ class Ontology:
 
     def number(self, term_id: str) -> int | None:
         """Return the term's number, parents before children; None when the id is unknown."""
-        return self._any_age.get(term_id)
+        return self.numbers.get(term_id)
 
     def ancestors(self, number: int) -> frozenset[int]:
         """Return the numbers of a term's ancestors, itself included."""

@@ -73,7 +73,8 @@ class Case:
     def kept(self) -> "KeptCase":
         """The case as a store has it."""
         content = self.patient.to_json() if self.patient else None
-        return KeptCase(self.owner, self.id, self.public_id, self.sharing, content, self.updated_at, self.revision)
+        version = version_of(self.revision, self.updated_at)
+        return KeptCase(self.owner, self.id, self.public_id, self.sharing, content, self.revision, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class KeptCase:
     """A case as a store has it: the patient still in the exchange's JSON, as it was validated when it came in.
 
     For work on many cases, where making patients of them would cost more than all the rest. `content` is None once
-    the case was withdrawn; it is never changed.
+    the case was withdrawn; it is never changed. `version` (version_of) tells this state of the case from every other.
     """
 
     owner: str
@@ -89,8 +90,8 @@ class KeptCase:
     public_id: str
     sharing: Sharing
     content: Mapping[str, Any] | None
-    updated_at: float
     revision: int
+    version: int
 
     @property
     def withdrawn(self) -> bool:
@@ -101,11 +102,6 @@ class KeptCase:
     def key(self) -> int:
         """By what an index knows the case."""
         return key_of(self.public_id)
-
-    @property
-    def version(self) -> int:
-        """What tells this state of the case from every other, in 32 bits."""
-        return version_of(self.revision, self.updated_at)
 
     @property
     def audience(self) -> Audience:

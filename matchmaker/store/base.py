@@ -91,8 +91,11 @@ class Store(Protocol):
     async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
         """Return an owner's live cases in order of their ids, at most `limit`, from behind the id `after`."""
 
-    async def cases_by_key(self, keys: Sequence[int]) -> dict[int, KeptCase]:
-        """Return the live cases of these keys (records.case.key_of); a missing one is left out."""
+    def read_cases(self, keys: Sequence[int]) -> dict[int, KeptCase]:
+        """Return the live cases of these keys (records.case.key_of); a missing one is left out.
+
+        Waits, and may be called by any thread but that of the event loop: an answer is found, read and written in one.
+        """
 
     async def checksum(self, revision: int) -> tuple[int, int]:
         """Return the count of live cases not changed since `revision`, and the sum of their versions."""

@@ -7,10 +7,10 @@ command line beside a running node) write the same file under SQLite's own locks
 import asyncio
 import json
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
@@ -41,12 +41,15 @@ _SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 _BUSY_MS = 30_000  # how long a write waits for another process's write
 _FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
-_RECENT = 4_096
 _SWEEP_MS = 100
+_MAPPED = 2_000_000_000  # bytes, nearly the most that SQLite allows
 _PRIMARY = 0xFF  # the low byte of a result code
 _BATCH = 2_000
+_SHARING = {sharing.value: sharing for sharing in Sharing}
 _CASE = "owner, id, public_id, sharing, patient, created_at, updated_at, revision"
-_KEPT = "owner, id, public_id, sharing, patient, updated_at, revision"
+# records.case.version_of, which is slower by far to call for a million rows
+_VERSION = f"(revision * {REVISION_FACTOR} + CAST(updated_at * 1000 AS INTEGER) * {TIME_FACTOR}) % {VERSIONS}"
+_KEPT = f"owner, id, public_id, sharing, json(patient), revision, {_VERSION}"
 
 
 class SqliteStore:
@@ -54,14 +57,24 @@ class SqliteStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._read = lru_cache(maxsize=_RECENT)(_kept)  # cases that answers show again and again
+        self._own = threading.local()
+        self._readers: list[sqlite3.Connection] = []
         self._swept = False
+        self._lines: list[tuple[LedgerLine, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         try:
             self._connection = self._thread.submit(_connect, path).result()
         except BaseException:
             self._thread.shutdown()
             raise
+
+    def _reader(self) -> sqlite3.Connection:
+        if not hasattr(self._own, "reader"):
+            self._own.reader = _connect_to_read(self._path)
+            self._readers.append(self._own.reader)
+        reader: sqlite3.Connection = self._own.reader
+        return reader
 
     async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
         try:
@@ -71,6 +84,8 @@ class SqliteStore:
 
     async def close(self) -> None:
         """See Store."""
+        for reader in self._readers:
+            reader.close()
         await self._run(sqlite3.Connection.close)
         self._thread.shutdown()
 
@@ -105,7 +120,6 @@ class SqliteStore:
         left = await self._run(work)
         if left:
             self._swept = False
-            self._read.cache_clear()
             await self.sweep()
         return left
 
@@ -123,19 +137,23 @@ class SqliteStore:
         sql = f"SELECT {_CASE} FROM cases WHERE owner = ? AND id > ? AND patient IS NOT NULL ORDER BY id LIMIT ?"
         return await self._run(lambda c: [_case(row) for row in c.execute(sql, (owner, after, limit))])
 
-    async def cases_by_key(self, keys: Sequence[int]) -> dict[int, KeptCase]:
-        """See Store."""
-        sql = f"SELECT {_KEPT} FROM cases WHERE patient IS NOT NULL AND key IN (SELECT value FROM json_each(?))"
-        wanted = json.dumps(list(keys))
-        rows = await self._run(lambda connection: connection.execute(sql, (wanted,)).fetchall())
-        return {case.key: case for case in map(self._read, rows)}
+    def read_cases(self, keys: Sequence[int]) -> dict[int, KeptCase]:
+        """See Store. Each thread has a connection of its own, which only reads: it waits for no writer."""
+        wanted = tuple(keys)
+        some = f"FROM cases WHERE patient IS NOT NULL AND key IN ({', '.join('?' * len(wanted))})"
+        sql = f"SELECT json_group_array(json_array(key, {_KEPT})) {some}"  # one row: each may wait for other threads
+        try:
+            ((text,),) = self._reader().execute(sql, wanted).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _translated(self._path, error) from None
+        return {
+            key: KeptCase(owner, case_id, public_id, _SHARING[sharing], content, revision, version)
+            for key, owner, case_id, public_id, sharing, content, revision, version in from_json(text)
+        }
 
     async def checksum(self, revision: int) -> tuple[int, int]:
         """See Store."""
-        version = (  # records.case.version_of, which is slower by far to call for a million rows
-            f"(revision * {REVISION_FACTOR} + CAST(updated_at * 1000 AS INTEGER) * {TIME_FACTOR}) % {VERSIONS}"
-        )
-        sql = f"SELECT count(*), coalesce(sum({version}), 0) FROM cases WHERE patient IS NOT NULL AND revision <= ?"
+        sql = f"SELECT count(*), coalesce(sum({_VERSION}), 0) FROM cases WHERE patient IS NOT NULL AND revision <= ?"
         count, total = await self._run(lambda connection: connection.execute(sql, (revision,)).fetchone())
         return int(count), int(total)
 
@@ -147,7 +165,8 @@ class SqliteStore:
     async def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
         """See Store."""
         # Two cases never share a revision, so that a batch ends between them.
-        sql = f"SELECT {_KEPT} FROM cases WHERE revision > ? ORDER BY revision LIMIT {_BATCH}"
+        some = f"(SELECT * FROM cases WHERE revision > ? ORDER BY revision LIMIT {_BATCH})"
+        sql = f"SELECT {_KEPT.replace('json(patient)', 'patient')} FROM {some}"
         while True:
             batch = await self._run(lambda c, since=revision: [_kept(row) for row in c.execute(sql, (since,))])  # type: ignore[misc]  # mypy cannot infer a lambda's default
             if not batch:
@@ -221,20 +240,26 @@ class SqliteStore:
 
     async def write_ledger(self, line: LedgerLine) -> None:
         """See Store."""
+        written = asyncio.get_running_loop().create_future()
+        self._lines.append((line, written))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_lines())
+        await written
 
-        def work(connection: sqlite3.Connection) -> None:
-            with _transaction(connection):
-                connection.execute(
-                    "INSERT INTO ledger VALUES (?, ?, ?, ?, ?)",
-                    (_next_revision(connection), line.at, line.asker, line.results, json.dumps(line.genes)),
-                )
-                connection.execute("UPDATE counter SET value = value + 1 WHERE name = 'requests'")
-                connection.execute("UPDATE counter SET value = value + ? WHERE name = 'results'", (line.results,))
-                connection.executemany(
-                    "INSERT OR IGNORE INTO matched_genes VALUES (?)", [(gene,) for gene in line.genes]
-                )
-
-        await self._run(work)
+    async def _write_lines(self) -> None:
+        """Write all lines that wait, then those that came meanwhile: a transaction each, durable at its end."""
+        while self._lines:
+            batch, self._lines = self._lines, []
+            try:
+                await self._run(lambda connection, batch=batch: _append_lines(connection, [line for line, _ in batch]))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is told to everyone who waits for the line
+                for _, written in batch:
+                    if not written.done():
+                        written.set_exception(error)
+            else:
+                for _, written in batch:
+                    if not written.done():
+                        written.set_result(None)
 
     async def probe(self) -> None:
         """See Store."""
@@ -295,6 +320,13 @@ def _connect(path: Path) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
+    return connection
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=_BUSY_MS / 1000, check_same_thread=False)
+    connection.execute("PRAGMA query_only = ON")
+    connection.execute(f"PRAGMA mmap_size = {_MAPPED}")  # an answer reads twenty cases from anywhere in the file
     return connection
 
 
@@ -365,6 +397,21 @@ def _next_revision(connection: sqlite3.Connection) -> int:
     return int(connection.execute(sql).fetchall()[0][0])
 
 
+def _append_lines(connection: sqlite3.Connection, lines: Sequence[LedgerLine]) -> None:
+    with _transaction(connection):
+        sql = "UPDATE counter SET value = value + ? WHERE name = 'revision' RETURNING value"
+        last = int(connection.execute(sql, (len(lines),)).fetchall()[0][0])
+        rows = [
+            (last - len(lines) + number, line.at, line.asker, line.results, json.dumps(line.genes))
+            for number, line in enumerate(lines, 1)
+        ]
+        connection.executemany("INSERT INTO ledger VALUES (?, ?, ?, ?, ?)", rows)
+        add = "UPDATE counter SET value = value + ? WHERE name = ?"
+        connection.executemany(add, [(len(lines), "requests"), (sum(line.results for line in lines), "results")])
+        genes = sorted({gene for line in lines for gene in line.genes})
+        connection.executemany("INSERT OR IGNORE INTO matched_genes VALUES (?)", [(gene,) for gene in genes])
+
+
 def _find(connection: sqlite3.Connection, owner: str, case_id: str) -> Case | None:
     row = connection.execute(f"SELECT {_CASE} FROM cases WHERE owner = ? AND id = ?", (owner, case_id)).fetchone()
     return _case(row) if row else None
@@ -424,11 +471,11 @@ def _case(row: tuple[Any, ...]) -> Case:
 
 
 def _kept(row: tuple[Any, ...]) -> KeptCase:
-    owner, case_id, public_id, sharing, patient, updated_at, revision = row
+    owner, case_id, public_id, sharing, patient, revision, version = row
     try:
         content = from_json(patient, cache_strings="keys") if patient is not None else None
     except ValueError:
         raise sqlite3.DatabaseError(f"case {public_id} is damaged") from None
     if not (content is None or isinstance(content, dict)):
         raise sqlite3.DatabaseError(f"case {public_id} is damaged")
-    return KeptCase(owner, case_id, public_id, Sharing(sharing), content, updated_at, revision)
+    return KeptCase(owner, case_id, public_id, Sharing(sharing), content, revision, version)

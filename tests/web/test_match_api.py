@@ -349,10 +349,12 @@ async def test_a_case_that_changes_while_it_is_answered_is_shown_as_it_is_scored
     following = node.exchange._following  # noqa: SLF001 - where the change comes between
     search, changes = following.search, iter([{"genomicFeatures": [{"gene": {"id": "TTN"}}]}])
 
-    async def search_then_change(*arguments: Any) -> Any:
-        found = await search(*arguments)
+    loop = asyncio.get_running_loop()
+
+    def search_then_change(*arguments: Any) -> Any:
+        found = search(*arguments)
         for change in changes:
-            await deposit(node, owner, patient_json("p", **change))
+            asyncio.run_coroutine_threadsafe(deposit(node, owner, patient_json("p", **change)), loop).result()
             break
         return found
 
