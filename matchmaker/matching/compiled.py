@@ -1,11 +1,11 @@
 """The one door to numba: functions over arrays, compiled to machine code that lets other threads run.
 
-Compiled once for a machine and kept beside the source, or in the user's cache; a first run without it takes some
-seconds. Numba is imported when the index is: it takes a quarter of a second.
+Compiled once for a machine and kept beside the source, or in the user's cache; without it a first search takes some
+seconds more. Numba is imported when the index is: it takes a quarter of a second.
 """
 
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import numba
 
@@ -15,17 +15,23 @@ Result = TypeVar("Result")
 
 def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """Compile a function at its first call. No fast mathematics: figures are those of the plain code."""
-    made: Callable[Parameters, Result] = numba.njit(cache=True, nogil=True)(function)
-    return made
+    return _compiled(function)
 
 
 def compiled_unordered(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """As `compiled`, but a maximum of numbers that are no NaN may be taken in any order: many at once."""
-    made: Callable[Parameters, Result] = numba.njit(cache=True, nogil=True, fastmath={"nnan", "nsz"})(function)
-    return made
+    return _compiled(function, fastmath={"nnan", "nsz"})
 
 
 def inlined(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
     """As `compiled`, copied into whoever calls it: a call that passes arrays costs more than many a short loop."""
-    made: Callable[Parameters, Result] = numba.njit(cache=True, nogil=True, inline="always")(function)
+    return _compiled(function, inline="always")
+
+
+def _compiled(function: Callable[Parameters, Result], **how: Any) -> Callable[Parameters, Result]:
+    made: Callable[Parameters, Result]
+    try:
+        made = numba.njit(cache=True, nogil=True, **how)(function)
+    except RuntimeError:  # no folder can be written to, neither beside the source nor the user's: compiled every time
+        made = numba.njit(nogil=True, **how)(function)
     return made

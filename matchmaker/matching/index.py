@@ -80,17 +80,23 @@ class CaseIndex:
         self._tidy()
 
     def fill(self, cases: Iterable[tuple[int, Profile, Hashable, int]]) -> None:
-        """Take (key, profile, group, version) of many cases into an empty index. Errors: ValueError when it is not."""
+        """Take (key, profile, group, version) of many cases into an empty index.
+
+        Errors: ValueError when it is not empty, or two cases have one key; it is then as good as none.
+        """
         with self._lock:
             if self._blocks or len(self._open):
                 raise ValueError("only an empty index can be filled")
+            self._open = OpenRows(removable=False)
             for key, profile, group, version in cases:
-                self._remove(key)
                 self._open.add(key, profile, self._number_of(group), version)
                 self._count += 1
                 if len(self._open) >= BLOCK:
-                    self._seal()
+                    self._seal(removable=False)
             self._seal()
+            keys = np.concatenate([block.key for block in self._blocks.values()] or [np.zeros(0, np.int64)])
+            if len(np.unique(keys)) < len(keys):
+                raise ValueError("two cases have one key")
 
     def restore(self, blocks: Iterable[Block], groups: Sequence[Hashable]) -> None:
         """Take over blocks that `blocks` gave. Errors: ValueError when the index is not empty, or they do not fit."""
@@ -204,13 +210,13 @@ class CaseIndex:
                     self._removed.append(key)
                 return
 
-    def _seal(self) -> None:
+    def _seal(self, *, removable: bool = True) -> None:
         """Close the open rows: they are a block from now on."""
         turned = self._turned if self._turned is not None else block_of(self._open.frozen(), self._bits)
         if len(turned):
             serial = next(self._serials)
             self._blocks[serial], self._live[serial] = turned, len(turned)
-        self._open, self._turned = OpenRows(), None
+        self._open, self._turned = OpenRows(removable=removable), None
 
     def _tidy(self) -> None:
         with self._lock:

@@ -67,9 +67,10 @@ _STARTS = ("closure_start", "stated_start", "entry_start", "disorder_start")
 
 
 class OpenRows:
-    """Rows that more can be added to."""
+    """Rows that more can be added to, and removed from if they are `removable`: which takes memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, removable: bool = True) -> None:
+        self._removable = removable
         self._arrays: dict[str, array[int]] = {name: array(_CODES[kind]) for name, kind in _TYPES.items()}
         for name in _STARTS:
             self._arrays[name].append(0)
@@ -82,7 +83,8 @@ class OpenRows:
     def add(self, key: int, profile: Profile, group: int, version: int) -> None:
         """Add a row. Its key is none of those before."""
         of = self._arrays
-        self._place[key] = len(self)
+        if self._removable:
+            self._place[key] = len(self)
         of["version"].append(version)
         of["group"].append(group)
         of["information"].append(profile.self_information)

@@ -256,3 +256,46 @@ async def test_damage_met_later_is_named_with_what_to_do(tmp_path: Path) -> None
     with pytest.raises(StoreUnusable, match="restore it from a backup"):
         await store.peers()
     await store.close()
+
+
+async def test_lines_written_at_once_are_all_there_each_with_a_revision_of_its_own(open_store: Open) -> None:
+    store = open_store()
+    await asyncio.gather(*(store.write_ledger(LedgerLine(float(n), "spain", n, (f"G{n % 7}",))) for n in range(100)))
+    assert await store.ledger_totals() == LedgerTotals(requests=100, results=sum(range(100)), unique_genes=7)
+    assert await store.revision() == 100
+    await store.close()
+    again = open_store()
+    assert (await again.ledger_totals()).requests == 100
+    await again.close()
+
+
+async def test_a_store_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    (deposit,) = await store.deposit([draft()], 1.0)
+    await store.deposit([draft("p2")], 2.0)
+    await store.withdraw("dublin", "p2", 3.0)
+    revision = await store.revision()
+    await store.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as file:  # as version 1 had it
+        file.execute("DROP INDEX live_cases")
+        file.execute("DROP INDEX cases_by_revision")
+        file.execute("ALTER TABLE cases RENAME TO newer")
+        columns = "owner, id, public_id, sharing, patient, created_at, updated_at, revision"
+        file.execute(
+            "CREATE TABLE cases (owner TEXT NOT NULL, id TEXT NOT NULL, public_id TEXT NOT NULL UNIQUE, sharing TEXT NOT NULL,"
+            " patient TEXT, created_at REAL NOT NULL, updated_at REAL NOT NULL, revision INTEGER NOT NULL, PRIMARY KEY (owner, id))"
+        )
+        file.execute(f"INSERT INTO cases ({columns}) SELECT {columns} FROM newer")
+        file.execute("DROP TABLE newer")
+        file.execute("CREATE INDEX cases_by_revision ON cases (revision)")
+        file.execute("PRAGMA user_version = 1")
+    file.close()
+    store = open_sqlite(tmp_path)
+    assert await store.case("dublin", "p1") == deposit.case
+    assert (await store.case("dublin", "p2")) is not None
+    assert await store.revision() == revision
+    key = key_of(deposit.case.public_id)
+    assert await asyncio.to_thread(store.read_cases, [key]) == {key: deposit.case.kept}
+    (again,) = await store.deposit([draft("p3")], 4.0)
+    assert again.outcome is Outcome.NEW
+    await store.close()

@@ -234,3 +234,8 @@ def test_the_index_takes_cases_beyond_one_block(real_knowledge: Knowledge) -> No
         hits = index.search(shapes[shape], 200, lambda group: group == 1)
         alike = [key for key in range(shape, count, 1_000) if key % 3 == 1]
         assert [hit.key for hit in hits[: len(alike)]] == alike
+
+
+def test_two_cases_of_one_key_are_refused() -> None:
+    with pytest.raises(ValueError, match="one key"):
+        new_index().fill((7, with_genes({NUMBERS[-1]}, {"A"}), "x", 0) for _ in range(2))
