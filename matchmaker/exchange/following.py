@@ -7,7 +7,7 @@ event loop waits for none of them, and a search for no rebuild.
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ from typing import TypeVar
 from matchmaker.exchange.snapshot import Snapshot, SnapshotUnreadable, read_snapshot, write_snapshot
 from matchmaker.matching.counting import Counts
 from matchmaker.matching.finding import Hit
-from matchmaker.matching.index import CaseIndex
+from matchmaker.matching.index import CaseIndex, warm_up
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.patient import Patient
 from matchmaker.ontology.files import remove_halves
@@ -57,38 +57,50 @@ class Following:
         self._gone: set[int] = set()  # keys of cases withdrawn since the start: they never come back
         self.changes = 0  # of cases, since the start
         self._unsaved = 0  # changes that the snapshot does not show
-        self._revision = -1
+        self._revision = -1  # up to which cases were taken in
+        self._seen = -1  # of the store, when everything was last looked at
+        self._saving = asyncio.Lock()
         self.directory = Directory()
 
     def _empty(self) -> CaseIndex:
-        return CaseIndex(self._knowledge.information, self._knowledge.calibration, self._merging.submit)
+        return CaseIndex(self._knowledge.information, self._knowledge.calibration, self._merge_later)
+
+    def _merge_later(self, work: Callable[[], None]) -> None:
+        self._merging.submit(work).add_done_callback(_log_failure)
 
     async def open(self) -> None:
         """Take in the whole store: what the snapshot has of it as it is, the rest anew."""
+        revision = await self._store.revision()
         await self._restore()
         anew = self._revision < 0
         async with self._turn:
-            await self._take_in_changes()
+            await self._take_in_changes(revision)
         if anew:
             await self._change(self._pack)
         await self._read_directory()
+        self._seen = revision
+        await self.compute(lambda: warm_up(self._knowledge.information, self._knowledge.calibration))
 
     async def catch_up(self) -> None:
         """Take in every change since the last revision seen."""
         async with self._turn:
-            if await self._store.revision() == self._revision:
+            revision = await self._store.revision()  # first: what is written from here on is for the next time
+            if revision == self._seen:
                 return
             await self._read_directory()  # first: a revoked token is locked out, whatever else goes wrong
-            await self._take_in_changes()
+            await self._take_in_changes(revision)
+            self._seen = revision
 
-    async def _take_in_changes(self) -> None:
-        revision = await self._store.revision()
+    async def _take_in_changes(self, revision: int) -> None:
         async for cases in self._store.changes_since(self._revision):
             await self._change(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
             self._revision = cases[-1].revision
             if self._revision >= revision:
                 break  # what was written since waits for the next time, however fast others write
         self._revision = max(self._revision, revision)
+        await self._change(self._forget_ahead)
+
+    def _forget_ahead(self) -> None:
         self._ahead = {key: ahead for key, ahead in self._ahead.items() if ahead > self._revision}
 
     async def take_in(self, case: Case) -> None:
@@ -100,7 +112,8 @@ class Following:
         cases = len(self._index)
         if self._unsaved <= max(min(_FEW, cases // 10), cases // _SHARE):
             return
-        async with self._turn:
+        async with self._saving:
+            # The revision first: what the blocks have beyond it is taken in again at a start.
             withdrawals, unsaved, revision = len(self._gone), self._unsaved, self._revision
             blocks, groups = await asyncio.to_thread(self._index.blocks)
             written = await asyncio.to_thread(self._write, Snapshot(revision, blocks, groups))
@@ -159,13 +172,15 @@ class Following:
         remove_halves(self._snapshot)
         try:
             kept = await asyncio.to_thread(read_snapshot, self._snapshot, self._knowledge.fingerprint)
+            if kept.revision > await self._store.revision():
+                raise SnapshotUnreadable("it shows a later store: this one was restored from a backup")
             self._index.restore(kept.blocks, kept.groups)
             changed = await self._changed_since(kept.revision)
             for case in changed:
                 self._index.remove(case.key)
             if self._checksum() != await self._store.checksum(kept.revision):
                 raise SnapshotUnreadable("it shows another store")
-        except (SnapshotUnreadable, ValueError) as error:
+        except (SnapshotUnreadable, ValueError, TypeError) as error:
             if self._snapshot.exists():
                 logger.info("the snapshot is not used: %s", error)
             self._forget_snapshot()
@@ -209,17 +224,31 @@ class Following:
 
     def _take_in(self, cases: Iterable[KeptCase], *, ahead: bool = False) -> None:
         for case in cases:
-            if self._ahead.get(case.key, -1) >= case.revision or case.key in self._gone:
-                continue  # taken in already, perhaps of a later revision: changes may come out of turn
-            if ahead:
-                self._ahead[case.key] = case.revision
-            if case.content is None:
-                self._gone.add(case.key)
-                self.changes += 1
-                if self._index.version(case.key) is not None:
-                    self._index.remove(case.key)
-                    self._forget_snapshot()
-            elif self._index.version(case.key) != case.version:
-                self.changes += 1
-                self._unsaved += 1
-                self._index.add(case.key, self._knowledge.profile_of_content(case.content), case.audience, case.version)
+            try:
+                self._take_in_one(case, ahead=ahead)
+            except Exception as error:
+                if ahead:
+                    raise
+                logger.error("a case cannot be taken in, and will not be found: %s", type(error).__name__)
+
+    def _take_in_one(self, case: KeptCase, *, ahead: bool) -> None:
+        if self._ahead.get(case.key, -1) >= case.revision or case.key in self._gone:
+            return  # taken in already, perhaps of a later revision: changes may come out of turn
+        if ahead:
+            self._ahead[case.key] = case.revision
+        if case.content is None:
+            known = self._index.version(case.key) is not None
+            self._index.remove(case.key)
+            self._gone.add(case.key)  # after it: `save` tells by it that its blocks may still hold the case
+            self.changes += 1
+            if known:
+                self._forget_snapshot()
+        elif self._index.version(case.key) != case.version:
+            self.changes += 1
+            self._unsaved += 1
+            self._index.add(case.key, self._knowledge.profile_of_content(case.content), case.audience, case.version)
+
+
+def _log_failure(done: Future[None]) -> None:
+    if not done.cancelled() and (error := done.exception()):
+        logger.error("blocks of the index could not be put together: %s", type(error).__name__)

@@ -9,7 +9,7 @@ A line of JSON, padded, then every array of every block as it lies in memory, ea
 
 import hashlib
 import json
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from matchmaker.matching.blocks import Block
 from matchmaker.ontology.files import replace_file
 from matchmaker.records.case import Audience, Sharing
 
-_FORMAT = 2  # raise it when the arrays, or what they mean, change
+_FORMAT = 3  # raise it when the arrays, or what they mean, change
 _ALIGNED = 64
 _CHUNK = 1 << 24
 
@@ -40,19 +40,14 @@ class Snapshot:
 
 def write_snapshot(path: Path, fingerprint: str, snapshot: Snapshot) -> None:
     """Write a snapshot. Errors: OSError; the old file then stands."""
-    told = [_told(block) for block in snapshot.blocks]
-    digest = hashlib.sha256()
-    for piece in _pieces(snapshot.blocks):
-        digest.update(piece)
     head = {
         "format": _FORMAT,
         "fingerprint": fingerprint,
         "revision": snapshot.revision,
         "groups": [_packed(group) for group in snapshot.groups],
-        "blocks": told,
-        "sha256": digest.hexdigest(),
+        "blocks": [_told(block) for block in snapshot.blocks],
     }
-    line = json.dumps(head).encode()
+    line = json.dumps({"sha256": _digest(head, _pieces(snapshot.blocks)), **head}).encode()
     line += b" " * (-(len(line) + 1) % _ALIGNED) + b"\n"
     replace_file(path, (piece for pieces in ((line,), _pieces(snapshot.blocks)) for piece in pieces), mode=0o600)
 
@@ -87,20 +82,23 @@ def read_snapshot(path: Path, fingerprint: str) -> Snapshot:
                 raise SnapshotUnreadable("it was made with other data, or by another version")
             mapped = np.memmap(file, np.uint8, mode="r") if start else np.empty(0, np.uint8)
         body = mapped[start:]
-        if _digest(body) != head["sha256"]:
+        told = head.pop("sha256")
+        pieces = (body[at : at + _CHUNK].data for at in range(0, len(body), _CHUNK))
+        if _digest(head, pieces) != told:
             raise SnapshotUnreadable("it is damaged")
         groups: list[Hashable] = [Audience(owner, Sharing(sharing), test) for owner, sharing, test in head["groups"]]
         return Snapshot(int(head["revision"]), list(_unpacked(body, head["blocks"])), groups)
     except FileNotFoundError:
         raise SnapshotUnreadable("it is missing") from None
-    except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+    except (OSError, ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError) as error:
         raise SnapshotUnreadable(f"it is damaged ({type(error).__name__})") from None
 
 
-def _digest(body: np.ndarray[Any, np.dtype[np.uint8]]) -> str:
-    digest = hashlib.sha256()
-    for start in range(0, len(body), _CHUNK):
-        digest.update(body[start : start + _CHUNK].data)
+def _digest(head: dict[str, Any], pieces: Iterable[bytes | memoryview]) -> str:
+    """Return the SHA-256 of all that is told, head and arrays."""
+    digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
+    for piece in pieces:
+        digest.update(piece)
     return digest.hexdigest()
 
 

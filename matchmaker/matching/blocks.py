@@ -5,7 +5,7 @@ For every term the rows that state it and those that only imply it, in 16 bits e
 implied by so many rows that they are a bit of a mask in each row instead.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -47,11 +47,16 @@ class Block:
     entry_state: NDArray[np.uint8]
     span_entry: NDArray[np.uint32]
     span_kind: NDArray[np.int64]
-    span_start: NDArray[np.int32]
-    span_end: NDArray[np.int32]
+    span_start: NDArray[np.int64]
+    span_end: NDArray[np.int64]
     disorder: NDArray[np.int64]
     disorder_start: NDArray[np.uint32]
     disorder_row: NDArray[np.uint16]
+
+    def __post_init__(self) -> None:
+        """Let nobody write: searches may be reading; and arrays of one kind are compiled for once."""
+        for field in fields(self):
+            getattr(self, field.name).flags.writeable = False
 
     def __len__(self) -> int:
         """Return the count of rows, removed ones included."""

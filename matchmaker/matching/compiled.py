@@ -4,10 +4,38 @@ Compiled once for a machine and kept beside the source, or in the user's cache; 
 seconds more. Numba is imported when the index is: it takes a quarter of a second.
 """
 
+import hashlib
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import numba
+
+_HERE = Path(__file__).parent
+_BASES = (_HERE / "__pycache__", Path("~/.cache/matchmaker").expanduser())
+
+
+def _cache_folder() -> str:
+    """Return a folder for compiled code, named by all the sources that it was made of; "" where none can be written.
+
+    Numba looks at a function's own file only, and would go on with old constants of other files.
+    """
+    digest = hashlib.sha256(numba.__version__.encode())
+    for source in (*sorted(_HERE.glob("*.py")), _HERE.parent / "ontology" / "information.py"):
+        digest.update(source.read_bytes())
+    for base in _BASES:
+        folder = base / f"compiled-{digest.hexdigest()[:16]}"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError:
+            continue
+        if os.access(folder, os.W_OK):
+            return str(folder)
+    return ""
+
+
+numba.config.CACHE_DIR = _cache_folder()  # type: ignore[attr-defined]  # numba makes its settings as it starts
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")

@@ -11,7 +11,8 @@ A plain documented rule on a few whole numbers of a pair of cases:
 The strongest shared gene counts; a long list of candidates does not add up to certainty.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,15 +135,23 @@ def common_strength(mine: frozenset[VariantKey], theirs: frozenset[VariantKey]) 
 
     Summed over either case's variants, and the smaller sum taken: symmetric, whatever overlaps what.
     """
-    sums = (sum(_best(one, others) for one in ones) for ones, others in ((mine, theirs), (theirs, mine)))
+    same = mine & theirs
+    sums = (WHOLE * len(same) + _spans(ones - same, others) for ones, others in ((mine, theirs), (theirs, mine)))
     return min(MOST_STRENGTH, *sums)
 
 
-def _best(variant: VariantKey, others: frozenset[VariantKey]) -> int:
-    if variant in others:
-        return WHOLE
-    spans = (other for other in others if variant.is_span and other.is_span and variant.kind == other.kind)
-    return max((span_strength(variant.start, variant.end, span.start, span.end) for span in spans), default=0)
+def _spans(ones: Iterable[VariantKey], others: Iterable[VariantKey]) -> int:
+    """Return the sum of each span's best overlap with another of its kind."""
+    spans = [one for one in ones if one.is_span]
+    by_kind: defaultdict[str, list[VariantKey]] = defaultdict(list)
+    for other in others if spans else ():
+        if other.is_span:
+            by_kind[other.kind].append(other)
+    total = 0
+    for one in spans:
+        alike = by_kind.get(one.kind, ())
+        total += max((span_strength(one.start, one.end, other.start, other.end) for other in alike), default=0)
+    return total
 
 
 def span_strength(start: int, end: int, other_start: int, other_end: int) -> int:

@@ -18,8 +18,8 @@ from matchmaker.matching.blocks import BLOCK, Block, block_of, masked_terms, row
 from matchmaker.matching.calibration import Calibration
 from matchmaker.matching.counting import Counts, count_rows
 from matchmaker.matching.finding import Hit, Query, Scratch, find
-from matchmaker.matching.profile import Profile
-from matchmaker.matching.rows import NOBODY, OpenRows, joined
+from matchmaker.matching.profile import CandidateGene, Profile
+from matchmaker.matching.rows import NOBODY, OpenRows, Row, joined
 from matchmaker.ontology.information import Information
 
 OPEN = 1_024  # new cases that are turned round at once, within a millisecond
@@ -65,8 +65,9 @@ class CaseIndex:
     def add(self, key: int, profile: Profile, group: Hashable, version: int = 0) -> None:
         """Take a case in, in place of what had its key. `version` has 32 bits, for its owner to compare."""
         with self._lock:
+            row = Row.of(key, profile, self._number_of(group), version)
             self._remove(key)
-            self._open.add(key, profile, self._number_of(group), version)
+            self._open.add(row)
             self._turned = None
             self._count += 1
             if len(self._open) >= OPEN:
@@ -89,7 +90,7 @@ class CaseIndex:
                 raise ValueError("only an empty index can be filled")
             self._open = OpenRows(removable=False)
             for key, profile, group, version in cases:
-                self._open.add(key, profile, self._number_of(group), version)
+                self._open.add(Row.of(key, profile, self._number_of(group), version))
                 self._count += 1
                 if len(self._open) >= BLOCK:
                     self._seal(removable=False)
@@ -226,7 +227,12 @@ class CaseIndex:
             if not self._merging:
                 return
             self._removed = []
-        self._later(self._merge)
+        try:
+            self._later(self._merge)
+        except BaseException:
+            with self._lock:
+                self._merging = frozenset()  # as if it had not been begun: it is tried again
+            raise
 
     def _merge(self) -> None:
         merged = False
@@ -292,3 +298,11 @@ def _packed(blocks: Sequence[Block]) -> list[list[Block]]:
             families[place].append(block)
             room[place] -= block.live
     return families
+
+
+def warm_up(weights: Information, calibration: Calibration) -> None:
+    """Search a case for itself, so that the first search of a node need not wait for code to be compiled or read."""
+    profile = Profile(genes={"": CandidateGene("", "", None)})
+    index = CaseIndex(weights, calibration)
+    index.add(0, profile, None)
+    index.search(profile, 1, leave_out=(1,))

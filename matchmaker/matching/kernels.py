@@ -301,8 +301,8 @@ def _strength(
     entry_state: NDArray[np.uint8],
     span_entry: NDArray[np.uint32],
     span_kind: NDArray[np.int64],
-    span_start: NDArray[np.int32],
-    span_end: NDArray[np.int32],
+    span_start: NDArray[np.int64],
+    span_end: NDArray[np.int64],
 ) -> int:
     """As genotype.common_strength, of the query's variants in a gene and a row's entries first to last of it."""
     mine = theirs = 0
@@ -349,8 +349,8 @@ def related_rows(  # noqa: C901, PLR0912 - the loops over a gene's rows and a di
     entry_state: NDArray[np.uint8],
     span_entry: NDArray[np.uint32],
     span_kind: NDArray[np.int64],
-    span_start: NDArray[np.int32],
-    span_end: NDArray[np.int32],
+    span_start: NDArray[np.int64],
+    span_end: NDArray[np.int64],
     disorder: NDArray[np.int64],
     disorder_start: NDArray[np.uint32],
     disorder_row: NDArray[np.uint16],
@@ -568,8 +568,8 @@ def take_block(
     entry_state: NDArray[np.uint8],
     span_entry: NDArray[np.uint32],
     span_kind: NDArray[np.int64],
-    span_start: NDArray[np.int32],
-    span_end: NDArray[np.int32],
+    span_start: NDArray[np.int64],
+    span_end: NDArray[np.int64],
     disorder: NDArray[np.int64],
     disorder_start: NDArray[np.uint32],
     disorder_row: NDArray[np.uint16],

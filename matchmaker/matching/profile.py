@@ -20,6 +20,7 @@ INHERITANCE = ("HP:0000006", "HP:0000007", "HP:0001417", "HP:0001450", "HP:00014
 # HPO, below onset, earliest first: antenatal, congenital, neonatal, infantile, childhood, juvenile, adult.
 ONSET = ("HP:0030674", "HP:0003577", "HP:0003623", "HP:0003593", "HP:0011463", "HP:0003621", "HP:0003581")
 BOTH_ALLELES = 2
+MOST_VARIANTS = 64  # of one candidate gene that are compared: each with each of another case
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +155,12 @@ class Knowledge:
                 found.add(variant_key(locus, self.lift))
                 copies[resolution.key] = max(copies.get(resolution.key, 0), feature.get("zygosity", 0))
         candidates = {
-            key: self._candidate(resolution, given[key], frozenset(variants[key]), copies.get(key, 0))
+            key: self._candidate(resolution, given[key], _few(variants[key]), copies.get(key, 0))
             for key, resolution in resolved.items()
         }
-        return candidates, [_doubt(given[key], r) for key, r in resolved.items() if r.gene is None]
+        doubts = [_doubt(given[key], r) for key, r in resolved.items() if r.gene is None]
+        many = [given[key] for key, found in variants.items() if len(found) > MOST_VARIANTS]
+        return candidates, [*doubts, *(f"{gene}: only {MOST_VARIANTS} of its variants are compared" for gene in many)]
 
     def _candidate(
         self, resolution: Resolution, given: str, variants: frozenset[VariantKey], copies: int
@@ -167,6 +170,11 @@ class Knowledge:
         if gene is None:
             return CandidateGene(resolution.key, given, None, variants, alleles)
         return CandidateGene(resolution.key, self.genes.preferred_id(gene), gene.symbol, variants, alleles)
+
+
+def _few(variants: set[VariantKey]) -> frozenset[VariantKey]:
+    """Return at most MOST_VARIANTS, the same ones for the same variants."""
+    return frozenset(sorted(variants, key=lambda one: one.digest)[:MOST_VARIANTS])
 
 
 def _doubt(given: str, resolution: Resolution) -> str:

@@ -15,7 +15,6 @@ from typing import get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from matchmaker.genome.variants import VariantKey
 from matchmaker.matching.profile import Profile
 
 NOBODY = 0  # the group of a row that was removed: nobody may find it
@@ -51,8 +50,8 @@ class Rows:
     entry_state: NDArray[np.uint8]
     span_entry: NDArray[np.int64]
     span_kind: NDArray[np.int64]
-    span_start: NDArray[np.int32]
-    span_end: NDArray[np.int32]
+    span_start: NDArray[np.int64]
+    span_end: NDArray[np.int64]
     disorder_start: NDArray[np.int64]
     disorder: NDArray[np.int64]
 
@@ -64,6 +63,50 @@ class Rows:
 _CODES = {"int64": "q", "uint32": "I", "uint16": "H", "int32": "i", "uint8": "B"}
 _TYPES = {field.name: np.dtype(get_args(get_args(field.type)[1])[0]).name for field in fields(Rows)}
 _STARTS = ("closure_start", "stated_start", "entry_start", "disorder_start")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row, ready to be added: whatever of it does not fit was refused when it was made."""
+
+    key: int
+    arrays: dict[str, "array[int]"]
+    spans: tuple[int, ...]  # which of its entries are spans
+
+    @classmethod
+    def of(cls, key: int, profile: Profile, group: int, version: int) -> "Row":
+        """Return the row of a profile. Errors: OverflowError, when a number does not fit."""
+        entries = [
+            (digest(gene.key), variant, gene.alleles)
+            for gene in profile.genes.values()
+            for variant in sorted(gene.variants, key=lambda one: one.digest) or (None,)
+        ]
+        spans = [variant for _, variant, _ in entries if variant is not None and variant.is_span]
+        genes = min(len(profile.genes), MOST_GENES) << GENES_SHIFT
+        values: dict[str, Iterable[int]] = {
+            "key": (key,),
+            "version": (version,),
+            "group": (group,),
+            "information": (profile.self_information,),
+            "inheritance": (profile.inheritance,),
+            "onset": (profile.onset,),
+            "genes": (min(len(profile.genes), _LAST),),
+            "closure": profile.closure,
+            "stated": profile.observed,
+            "entry_gene": (gene for gene, _, _ in entries),
+            "entry_variant": (variant.digest if variant else 0 for _, variant, _ in entries),
+            "entry_state": (
+                alleles | genes | (SPAN if variant is not None and variant.is_span else 0)
+                for _, variant, alleles in entries
+            ),
+            "span_kind": (digest(span.kind) for span in spans),
+            "span_start": (span.start for span in spans),
+            "span_end": (span.end for span in spans),
+            "disorder": (digest(name) for name in profile.disorders),
+        }
+        arrays = {name: array(_CODES[_TYPES[name]], items) for name, items in values.items()}
+        places = (n for n, (_, variant, _) in enumerate(entries) if variant is not None and variant.is_span)
+        return cls(key, arrays, tuple(places))
 
 
 class OpenRows:
@@ -80,38 +123,16 @@ class OpenRows:
         """Return the count of rows, removed ones included."""
         return len(self._arrays["key"])
 
-    def add(self, key: int, profile: Profile, group: int, version: int) -> None:
+    def add(self, row: "Row") -> None:
         """Add a row. Its key is none of those before."""
-        of = self._arrays
+        of, entries = self._arrays, len(self._arrays["entry_gene"])
         if self._removable:
-            self._place[key] = len(self)
-        of["version"].append(version)
-        of["group"].append(group)
-        of["information"].append(profile.self_information)
-        of["inheritance"].append(profile.inheritance)
-        of["onset"].append(profile.onset)
-        of["genes"].append(min(len(profile.genes), _LAST))
-        of["closure"].extend(profile.closure)
-        of["stated"].extend(profile.observed)
-        for gene in profile.genes.values():
-            for variant in gene.variants or (None,):
-                self._add_entry(digest(gene.key), variant, gene.alleles, len(profile.genes))
-        of["disorder"].extend(digest(name) for name in profile.disorders)
-        for start, items in zip(_STARTS, ("closure", "stated", "entry_gene", "disorder"), strict=True):
-            of[start].append(len(of[items]))
-        of["key"].append(key)
-
-    def _add_entry(self, gene: int, variant: VariantKey | None, alleles: int, genes: int) -> None:
-        of = self._arrays
-        span = variant is not None and variant.is_span
-        if variant is not None and span:
-            of["span_entry"].append(len(of["entry_gene"]))
-            of["span_kind"].append(digest(variant.kind))
-            of["span_start"].append(variant.start)
-            of["span_end"].append(variant.end)
-        of["entry_gene"].append(gene)
-        of["entry_variant"].append(variant.digest if variant else 0)
-        of["entry_state"].append(alleles | SPAN * span | min(genes, MOST_GENES) << GENES_SHIFT)
+            self._place[row.key] = len(self)
+        for name, items in row.arrays.items():
+            of[name].extend(items)
+        of["span_entry"].extend(entries + place for place in row.spans)
+        for start, filled in zip(_STARTS, ("closure", "stated", "entry_gene", "disorder"), strict=True):
+            of[start].append(len(of[filled]))
 
     def remove(self, key: int) -> bool:
         """Forget a row; tell whether there was one."""
@@ -131,7 +152,7 @@ class OpenRows:
         return None if place is None else self._arrays["version"][place]
 
 
-@lru_cache(maxsize=50_000)
+@lru_cache(maxsize=2_048)
 def digest(name: str) -> int:
     """64 bits, signed, of a name: a gene's key, a diagnosis. Two names share them with a chance of 2^-64."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big", signed=True)

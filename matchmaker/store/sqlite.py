@@ -117,9 +117,11 @@ class SqliteStore:
                 ).fetchone()
                 return _case(row)
 
-        left = await self._run(work)
+        try:
+            left = await self._run(work)
+        finally:
+            self._swept = False  # also where nobody waits for it any more: the log may hold what was erased
         if left:
-            self._swept = False
             await self.sweep()
         return left
 

@@ -16,7 +16,7 @@ from matchmaker.matching.index import CaseIndex
 from matchmaker.matching.kernels import raw_value
 from matchmaker.matching.phenotype import norm, similarity
 from matchmaker.matching.profile import CandidateGene, Knowledge, Profile
-from matchmaker.matching.rows import OpenRows, joined
+from matchmaker.matching.rows import OpenRows, Row, joined
 from matchmaker.matching.score import Score, score
 from tests.tiny_world import TREE, tiny_knowledge
 
@@ -164,7 +164,7 @@ def test_a_block_turned_back_is_what_it_was_made_of(cases: list[Profile]) -> Non
     bits[bits > 2] = -1  # with terms on either side of the mask
     rows = OpenRows()
     for key, case in enumerate(cases):
-        rows.add(key, case, 1, 0)
+        rows.add(Row.of(key, case, 1, 0))
     block = block_of(rows.frozen(), bits)
     again = block_of(joined([rows_of(block, bits)]), bits)
     for name in block.__dataclass_fields__:
@@ -239,3 +239,12 @@ def test_the_index_takes_cases_beyond_one_block(real_knowledge: Knowledge) -> No
 def test_two_cases_of_one_key_are_refused() -> None:
     with pytest.raises(ValueError, match="one key"):
         new_index().fill((7, with_genes({NUMBERS[-1]}, {"A"}), "x", 0) for _ in range(2))
+
+
+def test_a_row_that_does_not_fit_changes_nothing() -> None:
+    index, case = new_index(), with_genes({NUMBERS[-1]}, {"A"})
+    index.add(1, case, "x", 5)
+    with pytest.raises(OverflowError):
+        index.add(1, replace(case, self_information=2**40), "x", 6)
+    index.add(2, case, "x", 7)
+    assert [(hit.key, hit.version) for hit in index.search(case, 5)] == [(1, 5), (2, 7)]

@@ -394,3 +394,26 @@ async def test_a_disclaimer_is_told_with_every_answer(start_node: StartNode) -> 
         for path, method in (("/match", "POST"), ("/heartbeat", "GET"), ("/metrics", "GET")):
             _, answer, _ = await post(node, {"patient": patient_json()}, {**spain, **MME}, path, method)
             assert (answer["disclaimer"], answer["terms"]) == ("Careful.", "Be kind.")
+
+
+async def test_the_last_position_of_a_chromosome_is_one(node: RunningNode) -> None:
+    """A variant without end and bases covers one base: its end is one beyond the greatest position there is."""
+    owner, spain = await node.add_client("dublin", Role.DEPOSITOR), await node.add_client("spain")
+    last = [{"gene": {"id": "TTN"}, "variant": {"assembly": "GRCh38", "referenceName": "1", "start": 2**31 - 1}}]
+    await deposit(node, owner, patient_json("a", genomicFeatures=last))
+    await deposit(node, owner, patient_json("b", genomicFeatures=last))
+    _, answer, _ = await post(node, {"patient": patient_json("q", genomicFeatures=last)}, {**spain, **MME})
+    assert [result["score"]["patient"] > 0.9 for result in answer["results"]] == [True, True]
+
+
+async def test_a_thousand_variants_in_one_gene_keep_nobody_waiting(node: RunningNode) -> None:
+    owner, spain = await node.add_client("dublin", Role.DEPOSITOR), await node.add_client("spain")
+    many = [
+        {"gene": {"id": "TTN"}, "variant": {"assembly": "GRCh38", "referenceName": "2", "start": n, "end": n + 5_000}}
+        for n in range(0, 5_000, 5)
+    ]
+    for number in range(20):
+        await deposit(node, owner, patient_json(f"p{number}", genomicFeatures=many))
+    async with asyncio.timeout(20):  # it was a minute: each variant was compared with each
+        _, answer, _ = await post(node, {"patient": patient_json("q", genomicFeatures=many)}, {**spain, **MME})
+    assert answer["results"][0]["_explanation"]["notes"] == ["TTN: only 64 of its variants are compared"]
