@@ -31,11 +31,14 @@ crash: setup ## kill a node twenty times while it is written to; a minute or two
 
 quality: setup ## how well published cases are ranked; some minutes
 	@$(BIN)/python -m benchmarks.quality
+	@$(BIN)/python -m benchmarks.quality.genes
+	@$(BIN)/python -m benchmarks.quality.calibration
 
-bench: setup ## how fast the index and a served node answer; some minutes
+bench: setup ## how fast the index and a served node answer; a quarter of an hour
 	@$(BIN)/python -m benchmarks.index --cases 10000
-	@$(BIN)/python -m benchmarks.index --cases 100000 --queries 60
-	@$(BIN)/python -m benchmarks.http --cases 10000
+	@$(BIN)/python -m benchmarks.index --cases 100000
+	@$(BIN)/python -m benchmarks.index --cases 1000000
+	@$(BIN)/python -m benchmarks.http --cases 100000
 
 check: setup ## lint, format, types
 	$(BIN)/ruff check .

@@ -64,7 +64,9 @@ def main() -> None:
         for threads in THREADS:
             row = {"query_terms": terms, "threads": threads, **timed[terms, threads], **measured}
             row = {"cases": chosen.cases, **row, "mismatches": wrong, "checked": chosen.checked}
-            print(json.dumps(row) if chosen.json else "  ".join(f"{k} {v}" for k, v in row.items()), flush=True)
+            if not chosen.json and (terms, threads) == (TERMS[0], THREADS[0]):
+                print(f"| {' | '.join(row)} |\n|{'---|' * len(row)}")
+            print(json.dumps(row) if chosen.json else f"| {' | '.join(map(str, row.values()))} |", flush=True)
 
 
 def _source() -> Source:

@@ -13,6 +13,10 @@ from matchmaker.exchange.assembly import open_exchange
 from matchmaker.exchange.config import Config
 from matchmaker.web import serving
 
+# Objects made before the youngest are looked through, and how often older ones: an answer makes thousands that hold
+# nothing of one another, so that Python's own (700, 10, 10) is looking most of the time.
+_GARBAGE = (20_000, 50, 100)
+
 
 def serve(
     config: ConfigFile = None,
@@ -33,6 +37,7 @@ async def _serve(config: Config) -> None:
         # What was read at the start stays: looking for garbage in it again and again would stop all answers for 0.1 s.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(*_GARBAGE)
         await serving.serve(exchange, lambda url: _ready(config, url))
 
 
