@@ -9,6 +9,7 @@ from matchmaker.cli import clients, demo, doctor, load, match, peers, serve
 from matchmaker.exchange.config import ConfigInvalid
 from matchmaker.genome.genes import GenesUnreadable
 from matchmaker.genome.variants import ChainUnreadable
+from matchmaker.matching.calibration import CalibrationUnreadable
 from matchmaker.ontology.information import FrequenciesUnreadable
 from matchmaker.ontology.load import OntologyUnreadable
 from matchmaker.peers.client import TokenUnreadable
@@ -18,6 +19,7 @@ from matchmaker.web.serving import CannotListen
 KNOWN = (
     CannotListen,
     ChainUnreadable,
+    CalibrationUnreadable,
     ConfigInvalid,
     FrequenciesUnreadable,
     GenesUnreadable,

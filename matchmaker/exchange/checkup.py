@@ -8,6 +8,7 @@ from matchmaker.exchange.config import Config, Node
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.genome.genes import GenesUnreadable
 from matchmaker.genome.variants import ChainUnreadable
+from matchmaker.matching.calibration import CalibrationUnreadable
 from matchmaker.ontology.information import FrequenciesUnreadable
 from matchmaker.ontology.load import OntologyUnreadable
 from matchmaker.peers.client import TokenUnreadable, read_token
@@ -32,7 +33,13 @@ def check(config: Config, clients: list[Client], peers: list[Peer]) -> Checkup:
     wrong: list[str] = []
     try:
         versions = load_knowledge(config).versions
-    except (OntologyUnreadable, FrequenciesUnreadable, GenesUnreadable, ChainUnreadable) as error:
+    except (
+        OntologyUnreadable,
+        FrequenciesUnreadable,
+        GenesUnreadable,
+        ChainUnreadable,
+        CalibrationUnreadable,
+    ) as error:
         wrong.append(str(error))
     wrong += [
         f"peer {peer.name} bears this node's own name; remove it" for peer in peers if peer.name == config.node.name

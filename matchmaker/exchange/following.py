@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 _SEARCHES = 1  # at once: a second thread would compute beside the first, but both wait for the interpreter more
 _FEW = 1_000  # changed cases that a start takes in within a second
+_TOLD = 20_000  # cases after which a long start says how far it is
 _SHARE = 100  # one in so many cases, where that is more
 
 
@@ -92,9 +93,14 @@ class Following:
             self._seen = revision
 
     async def _take_in_changes(self, revision: int) -> None:
+        anew, told = self._revision < 0, 0
+        expected = await self._store.count_cases() if anew else 0
         async for cases in self._store.changes_since(self._revision):
             await self._change(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
             self._revision = cases[-1].revision
+            if anew and len(self._index) // _TOLD > told:
+                told = len(self._index) // _TOLD
+                logger.info("%d of some %d cases taken in", len(self._index), expected)
             if self._revision >= revision:
                 break  # what was written since waits for the next time, however fast others write
         self._revision = max(self._revision, revision)
