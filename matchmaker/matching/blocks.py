@@ -63,6 +63,11 @@ class Block:
         return len(self.record)
 
     @property
+    def nbytes(self) -> int:
+        """How much memory the arrays take."""
+        return sum(getattr(self, field.name).nbytes for field in fields(self))
+
+    @property
     def key(self) -> NDArray[np.int64]:
         """Each row's key."""
         return self.record[:, KEY_HIGH].astype(np.int64) << 32 | self.record[:, KEY_LOW]

@@ -114,6 +114,11 @@ class Scratch:
         sums, highest = np.empty((TOGETHER, BLOCK), np.int32), np.empty((TOGETHER, BLOCK // RUN), np.float32)
         return cls(sums, highest, np.full(BLOCK, -1, np.int32))
 
+    @property
+    def nbytes(self) -> int:
+        """How much memory it takes."""
+        return self.sums.nbytes + self.highest.nbytes + self.slots.nbytes
+
 
 @dataclass(frozen=True)
 class _Search:

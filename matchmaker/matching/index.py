@@ -6,6 +6,7 @@ the old ones answer. A search takes the blocks as they are when it begins, so th
 any thread and never wait for more than one another's first microseconds.
 """
 
+import sys
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -148,6 +149,14 @@ class CaseIndex:
             blocks, groups, allowed = self._current(), list(self._groups), self._allowed(eligible)
         counts = count_rows(blocks, allowed)
         return counts, [groups[number - NOBODY - 1] for number in sorted(counts.groups)]
+
+    @property
+    def held_bytes(self) -> int:
+        """All that the index holds in memory: blocks, open rows, and what one searching thread writes to."""
+        with self._lock:
+            blocks = sum(block.nbytes for block in self._current())
+            tables = sys.getsizeof(self._groups) + self._bits.nbytes
+            return blocks + self._open.nbytes + tables + Scratch.empty().nbytes
 
     def current(self) -> list[Block]:
         """Return the cases as they are now, removed rows included: their group is NOBODY."""

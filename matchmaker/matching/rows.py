@@ -6,6 +6,7 @@ withdrawn stays nowhere.
 """
 
 import hashlib
+import sys
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -133,6 +134,12 @@ class OpenRows:
         of["span_entry"].extend(entries + place for place in row.spans)
         for start, filled in zip(_STARTS, ("closure", "stated", "entry_gene", "disorder"), strict=True):
             of[start].append(len(of[filled]))
+
+    @property
+    def nbytes(self) -> int:
+        """How much memory the rows take, with the table of their keys."""
+        numbers = 2 * sys.getsizeof(2**62) * len(self._place)
+        return sum(map(sys.getsizeof, self._arrays.values())) + sys.getsizeof(self._place) + numbers
 
     def remove(self, key: int) -> bool:
         """Forget a row; tell whether there was one."""
