@@ -16,6 +16,9 @@ from matchmaker.web import serving
 # Objects made before the youngest are looked through, and how often older ones: an answer makes thousands that hold
 # nothing of one another, so that Python's own (700, 10, 10) is looking most of the time.
 _GARBAGE = (20_000, 50, 100)
+_SWITCH_SECONDS = (
+    0.01  # an answer lets go of the interpreter every millisecond or so by itself; to be made to costs more
+)
 
 
 def serve(
@@ -38,6 +41,7 @@ async def _serve(config: Config) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(*_GARBAGE)
+        sys.setswitchinterval(_SWITCH_SECONDS)
         await serving.serve(exchange, lambda url: _ready(config, url))
 
 

@@ -123,7 +123,7 @@ class Explanations:
         shared, related = asked.terms.terms(observed, denied)
         term = self._term
         return b'{"sharedTerms":[%s],"relatedTerms":[%s],"sharedGenes":%s,"notes":%s}' % (
-            b",".join([b'%s,"weight":%d}' % (term(number), weight) for number, weight in shared]),
+            b",".join([b'%s,"weight":%d}' % (term(number), weight) for _, _, number, weight in shared]),
             b",".join(
                 [
                     b'{"query":%s},"match":%s},"through":%s},"weight":%d}'

@@ -69,7 +69,7 @@ class Explainer:
         """Return the reasons, heaviest first. Ancestors are told with the most telling terms they stand behind."""
         shared, related = self.asked(query).terms(case.observed, case.denied)
         return Reasons(
-            tuple(Shared(*one) for one in shared),
+            tuple(Shared(through, weight) for _, _, through, weight in shared),
             tuple(Related(*one) for one in related),
             tuple(shared_genes(query, case)),
         )
@@ -95,10 +95,8 @@ class Asked:
     marks: NDArray[np.uint8]
     left: Ints
 
-    def terms(
-        self, observed: Collection[int], denied: Collection[int]
-    ) -> tuple[list[tuple[int, int]], list[tuple[int, int, int, int]]]:
-        """Return (term, weight) of terms shared, and (query, case, through, weight) of those related; as in Reasons.
+    def terms(self, observed: Collection[int], denied: Collection[int]) -> tuple[list[list[int]], list[list[int]]]:
+        """Return [query's term, case's term, through, weight] of terms shared, and of those related; as in Reasons.
 
         `observed` and `denied` are the case's, each once.
         """
@@ -114,12 +112,7 @@ class Asked:
             self.left,
         )
         told = lines.tolist()
-        equal = [(through, weight) for _, _, through, weight in told[:shared]]
-        others = [(query, case, through, weight) for query, case, through, weight in told[shared:]]
-        return (
-            sorted(equal, key=lambda one: (-one[1], one[0])),
-            sorted(others, key=lambda one: (-one[3], one[0], one[1])),
-        )
+        return told[:shared], told[shared:]
 
 
 @compiled
@@ -170,6 +163,21 @@ def _most_telling_first(terms: Ints, content: Ints) -> Ints:
             at -= 1
         terms[at] = term
     return terms
+
+
+@compiled
+def _heaviest_first(lines: Ints) -> None:
+    """Order lines by weight, the greatest first, then by their terms."""
+    for n in range(1, len(lines)):
+        line, at = lines[n].copy(), n
+        while at > 0 and (
+            lines[at - 1, 3] < line[3]
+            or (lines[at - 1, 3] == line[3] and lines[at - 1, 0] > line[0])
+            or (lines[at - 1, 3] == line[3] and lines[at - 1, 0] == line[0] and lines[at - 1, 1] > line[1])
+        ):
+            lines[at] = lines[at - 1]
+            at -= 1
+        lines[at] = line
 
 
 @compiled
@@ -255,4 +263,6 @@ def _reasons(  # noqa: C901, PLR0912 - one walk over what is left to tell
     for term in theirs:
         for at in range(start[term], start[term + 1]):
             marks[ancestors[at]] = 0
+    _heaviest_first(lines[:many])
+    _heaviest_first(lines[many:count])
     return lines[:count], many
