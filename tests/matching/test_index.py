@@ -248,3 +248,16 @@ def test_a_row_that_does_not_fit_changes_nothing() -> None:
         index.add(1, replace(case, self_information=2**40), "x", 6)
     index.add(2, case, "x", 7)
     assert [(hit.key, hit.version) for hit in index.search(case, 5)] == [(1, 5), (2, 7)]
+
+
+def test_of_many_equal_cases_those_of_the_lowest_keys_are_found(real_knowledge: Knowledge) -> None:
+    """Equal raw values, far more than are asked for: the bound of a row must let through what equals the best."""
+    terms = sorted(real_knowledge.ontology.abnormalities)
+    same, other = (real_knowledge.profile_of_terms(terms[start : start + 9]) for start in (500, 4_000))
+    index = CaseIndex(real_knowledge.information, real_knowledge.calibration)
+    keys = np.random.default_rng(3).permutation(9_000).tolist()
+    index.fill((key, same if key % 2 else other, key % 5, 0) for key in keys[:7_000])
+    for key in keys[7_000:]:
+        index.add(key, same if key % 2 else other, key % 5)
+    hits = index.search(same, 25, lambda group: group != 3)
+    assert [hit.key for hit in hits] == [key for key in range(9_000) if key % 2 and key % 5 != 3][:25]
