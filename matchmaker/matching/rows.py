@@ -9,9 +9,8 @@ import hashlib
 import sys
 from array import array
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +61,15 @@ class Rows:
 
 
 _CODES = {"int64": "q", "uint32": "I", "uint16": "H", "int32": "i", "uint8": "B"}
-_TYPES = {field.name: np.dtype(get_args(get_args(field.type)[1])[0]).name for field in fields(Rows)}
+_TYPES = {
+    **dict.fromkeys(("key", "closure_start", "stated_start", "entry_start", "disorder_start"), "int64"),
+    **dict.fromkeys(("entry_gene", "entry_variant", "disorder"), "int64"),
+    **dict.fromkeys(("span_entry", "span_kind", "span_start", "span_end"), "int64"),
+    **dict.fromkeys(("group", "genes", "closure", "stated"), "uint16"),
+    **dict.fromkeys(("inheritance", "onset", "entry_state"), "uint8"),
+    "version": "uint32",
+    "information": "int32",
+}
 _STARTS = ("closure_start", "stated_start", "entry_start", "disorder_start")
 
 
