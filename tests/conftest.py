@@ -1,7 +1,7 @@
 """Fixtures: the real reference data, read once; nodes on real sockets."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from matchmaker.exchange.service import Exchange
 from matchmaker.matching.profile import Knowledge
 from matchmaker.records.party import Client, Peer, Role, token_digest
 from matchmaker.web.serving import make_runner
+from tests.mongod import server
 from tests.tiny_world import tiny_knowledge
 
 
@@ -30,6 +31,13 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def real_knowledge(cache_dir: Path) -> Knowledge:
     """The knowledge shipped with the node."""
     return load_knowledge(load_config(None, {"ontology.cache_dir": cache_dir}, {}))
+
+
+@pytest.fixture(scope="session")
+def mongodb() -> Iterator[str]:
+    """The URI of a real MongoDB, a replica set of one, with {} for the name of a database."""
+    with server() as uri:
+        yield uri
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +66,7 @@ class RunningNode:
         await self._write(lambda store: store.add_peer(Peer(name, url, country, str(token_file))))
 
     async def _write(self, work: Callable[[Any], Any]) -> None:
-        store = open_store(self.config)
+        store = await open_store(self.config)
         await work(store)
         await store.close()
         await self.exchange._following.catch_up()  # noqa: SLF001 - what the background loop does, without its wait

@@ -20,8 +20,11 @@ DOORS = {
     "uvloop": ("cli/serve.py",),
     "numba": ("matching/compiled.py",),
     "motor": ("store/mongo.py",),
+    "pymongo": ("store/mongo.py", "store/mongo_errors.py"),
+    "bson": ("store/mongo.py",),
+    "gunicorn": ("web/workers.py",),
     "pronto": ("ontology/load.py",),
-    "sqlite3": ("store/sqlite.py",),
+    "sqlite3": ("store/sqlite/",),
     "phenopackets": ("intake/phenopacket.py",),
     "liftover": ("genome/variants.py",),
 }

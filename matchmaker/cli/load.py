@@ -54,7 +54,7 @@ def _contact(name: str | None, href: str | None) -> Contact | None:
 
 
 async def _load(config: Config, paths: list[Path], owner: str, share: Sharing, contact: Contact | None) -> Loaded:
-    store = open_store(config)
+    store = await open_store(config)
     try:
         genes = load_genes(config.genes.table, config.genes.table_version)
         reading = Reading(genes, config.node.contact, contact)

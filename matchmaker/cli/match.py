@@ -13,11 +13,10 @@ from rich.console import Console
 from matchmaker.cli.options import ConfigFile, DataDir, Json, configured
 from matchmaker.cli.showing import explanation_text, offline_table
 from matchmaker.exchange.answers import Explanations
-from matchmaker.exchange.assembly import open_store
+from matchmaker.exchange.assembly import effective_knowledge, open_store
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.loading import record_files
 from matchmaker.exchange.offline import Found, OfflineMatcher, open_offline
-from matchmaker.exchange.reference import load_knowledge
 from matchmaker.intake.patients import Reading, Rejected, Taken
 from matchmaker.matching.explanation import Explainer
 from matchmaker.matching.profile import Knowledge, Profile
@@ -33,8 +32,7 @@ def match(
 ) -> None:
     """Match cases from files against the store: no thresholds, no sharing, no limits; nothing is stored."""
     settled = configured(config, data_dir)
-    knowledge = load_knowledge(settled)
-    matcher = asyncio.run(_open(settled, knowledge))
+    knowledge, matcher = asyncio.run(_open(settled))
     if not len(matcher):
         typer.echo(f"note: there are no cases in {settled.storage.data_dir}; put some there with: load", err=True)
     reading = Reading(knowledge.genes, settled.node.contact)
@@ -51,12 +49,13 @@ def match(
         raise typer.Exit(1)
 
 
-async def _open(config: Config, knowledge: Knowledge) -> OfflineMatcher:
-    store = open_store(config)
+async def _open(config: Config) -> tuple[Knowledge, OfflineMatcher]:
+    store = await open_store(config)
     console = Console(stderr=True, highlight=False)
     try:
         with console.status("reading the store's cases") if console.is_terminal else contextlib.nullcontext():
-            return await open_offline(store, knowledge)
+            knowledge = effective_knowledge(config, await store.reference())
+            return knowledge, await open_offline(store, knowledge)
     finally:
         await store.close()
 

@@ -16,7 +16,7 @@ _COUNTRY = re.compile(r"[A-Z]{2}")
 
 async def with_store(config: Config, work: Callable[[Store], Awaitable[Result]]) -> Result:
     """Open the store of a configuration, do one piece of work, close it."""
-    store = open_store(config)
+    store = await open_store(config)
     try:
         return await work(store)
     finally:

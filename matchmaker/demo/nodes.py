@@ -71,7 +71,7 @@ def _plan(name: str, country: str, port: int, directory: Path, cache: Path) -> _
 
 
 async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
-    store = open_store(plan.config)
+    store = await open_store(plan.config)
     try:
         reading = Reading(genes, plan.config.node.contact)
         tell = Telling(lambda _done: None, lambda _bad: None, lambda _note: None)

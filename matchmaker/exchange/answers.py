@@ -48,7 +48,10 @@ class Answers:
         self._explanations = Explanations(Explainer(knowledge.ontology, knowledge.information))
         told = {"measure": phenotype.NAME, "version": phenotype.VERSION, "data": knowledge.versions}
         self._versions = to_json(told)[1:]
-        self._explanations.of(Profile(), Profile())  # compiled, or read, before anybody waits for it
+
+    def warm_up(self) -> None:
+        """Explain something, so that what is compiled is compiled, or read, before anybody waits for it."""
+        self._explanations.of(Profile(), Profile())
 
     def results(self, profile: Profile, hits: Iterable[tuple[Hit, KeptCase]], asker: Client) -> Answer:
         """Return the results for hits, in their order, as far as one answer holds them.

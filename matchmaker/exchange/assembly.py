@@ -4,56 +4,92 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
+from matchmaker.exchange import withdrawals
 from matchmaker.exchange.config import Config
-from matchmaker.exchange.following import Following
-from matchmaker.exchange.reference import load_knowledge
+from matchmaker.exchange.following import Following, Keeping
+from matchmaker.exchange.places import Directory, Place, configured_place
+from matchmaker.exchange.reference import load_knowledge, with_imported
 from matchmaker.exchange.rounds import forever
 from matchmaker.exchange.service import Exchange
+from matchmaker.exchange.working import Leases, step
 from matchmaker.exchange.world import World
 from matchmaker.matching.profile import Knowledge
 from matchmaker.peers.client import PeerClient, open_session
 from matchmaker.peers.fanout import Fanout
-from matchmaker.store.base import Store
-from matchmaker.store.sqlite import open_sqlite
+from matchmaker.records.reference import ReferenceFile
+from matchmaker.store.base import SWEEP, Store
+from matchmaker.store.sqlite.adapter import open_sqlite
 
-FOLLOW_EVERY_SECONDS = 0.5  # new clients and peers are noticed within two seconds
+FOLLOW_EVERY_SECONDS = 0.5  # what other workers and commands write is noticed within two seconds
 SAVE_EVERY_SECONDS = 5.0
+WORK_EVERY_SECONDS = 1.0
+LEASE_SECONDS = 60.0  # after which another worker takes over what a dead one had begun
 SNAPSHOT_NAME = "index.snapshot"
 REAL_WORLD = World(now=time.time, clock=time.monotonic, new_id=lambda: secrets.token_hex(16))
 
 
 @contextlib.asynccontextmanager
 async def open_exchange(
-    config: Config, world: World = REAL_WORLD, knowledge: Knowledge | None = None
+    config: Config, world: World = REAL_WORLD, knowledge: Knowledge | None = None, *, first: bool = True
 ) -> AsyncIterator[Exchange]:
     """Open a node: its store, its knowledge (unless read already), its index; close them at the end.
 
-    Errors: StoreUnusable, and those of load_knowledge.
+    `first`: this process is the first of its node's workers in this data directory, and keeps the index between runs.
+    Errors: StoreUnusable, StoreBusy, and those of load_knowledge.
     """
-    store = open_store(config)
+    store = await open_store(config)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(store.close)
-        knowledge = knowledge or load_knowledge(config)
-        following = Following(store, knowledge, config.storage.data_dir / SNAPSHOT_NAME)
+        made_for = await store.revisions()
+        imported = await store.reference()
+        if knowledge is None or imported:
+            knowledge = effective_knowledge(config, imported)
+        keeping = Keeping(config.storage.data_dir / SNAPSHOT_NAME, writes=first)
+        following = Following(store, knowledge, made_for, lambda files: effective_knowledge(config, files), keeping)
         stack.push_async_callback(following.close)
         peer_client = await stack.enter_async_context(open_peer_client(config))
         fanout = Fanout(config.peers.deadline_seconds, config.peers.concurrency, world.clock)
         await following.open()
+        leases = Leases(store, world.new_id(), world.now, LEASE_SECONDS)
         rounds = (
             (following.catch_up, FOLLOW_EVERY_SECONDS),
             (following.save, SAVE_EVERY_SECONDS),
-            (store.sweep, SAVE_EVERY_SECONDS),
+            (lambda: step(leases, {SWEEP: lambda _work: store.sweep()}), WORK_EVERY_SECONDS),
         )
-        for step, every in rounds:
-            stack.push_async_callback(_end, asyncio.create_task(forever(step, every)))
-        yield Exchange(config, store, knowledge, following, peer_client, fanout, world)
+        for one, every in rounds:
+            stack.push_async_callback(_end, asyncio.create_task(forever(one, every)))
+        log = withdrawals.WithdrawalLog(config.storage.data_dir / withdrawals.FILE_NAME)
+        yield Exchange(config, store, following, peer_client, fanout, log, world)
 
 
-def open_store(config: Config) -> Store:
-    """Open the configured store, made empty where there is none. Errors: StoreUnusable."""
-    return open_sqlite(config.storage.data_dir)
+def effective_knowledge(config: Config, imported: Sequence[ReferenceFile]) -> Knowledge:
+    """Read the reference data: those imported into the store, and the configured ones of other kinds.
+
+    Errors: those of load_knowledge.
+    """
+    return load_knowledge(with_imported(config, imported))
+
+
+async def open_store(config: Config) -> Store:
+    """Open the configured store, made empty where there is none. Errors: ConfigInvalid, StoreUnusable, StoreBusy."""
+    place = configured_place(config.storage)
+    if not isinstance(place, Directory):
+        config.storage.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return await open_place(place)
+
+
+async def open_place(place: Place, *, to_fill: bool = False) -> Store:
+    """Open the store that lies somewhere. `to_fill`: also one whose filling was broken off.
+
+    Errors: StoreUnusable, StoreBusy.
+    """
+    if isinstance(place, Directory):
+        return open_sqlite(place.path)
+    from matchmaker.store.mongo import open_mongo  # noqa: PLC0415 - a driver that a node with SQLite need not load
+
+    return await open_mongo(place.uri, to_fill=to_fill)
 
 
 @contextlib.asynccontextmanager

@@ -71,18 +71,21 @@ class Node(Section):
 
 
 class Server(Section):
-    """Where the node listens, and what it reads."""
+    """Where the node listens, by how many processes, and what it reads."""
 
     host: Annotated[str, Field(pattern=r"^\S+$", description="an address or a name")] = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65_535)] = 8080
+    workers: Annotated[Whole, Field(ge=1, le=64)] = 1
     max_body_bytes: Annotated[Whole, Field(ge=1_024, le=64 * 1024 * 1024)] = 256 * 1024
     body_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
 
 
 class Storage(Section):
-    """Where records are kept."""
+    """Where records are kept: in the data directory, or in a database of MongoDB."""
 
     data_dir: DiskPath = Path("matchmaker-data")
+    mongodb: str = ""
+    mongodb_file: DiskPath | None = None
 
 
 class OntologyFiles(Section):

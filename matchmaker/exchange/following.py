@@ -1,34 +1,37 @@
 """What a running node holds in memory, kept up with its store's revisions: the index, clients and peers.
 
 Changes are taken in by one thread, searches are done by others, blocks of the index are put together by one more: the
-event loop waits for none of them, and a search for no rebuild.
+event loop waits for none of them, and a search for no rebuild. Where reference data are new, or everything in the store
+was replaced, a new generation is made beside the one that answers and takes its place at once.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from matchmaker.exchange.batches import batches
+from matchmaker.exchange.generation import Generation
 from matchmaker.exchange.snapshot import Snapshot, SnapshotUnreadable, read_snapshot, write_snapshot
 from matchmaker.matching.counting import Counts
-from matchmaker.matching.finding import Hit
-from matchmaker.matching.index import CaseIndex, warm_up
-from matchmaker.matching.profile import Knowledge, Profile
-from matchmaker.mme.patient import Patient
+from matchmaker.matching.profile import Knowledge
 from matchmaker.ontology.files import remove_halves
 from matchmaker.records.case import Audience, Case, KeptCase
 from matchmaker.records.party import Client, Peer
-from matchmaker.store.base import Store
+from matchmaker.records.reference import ReferenceFile
+from matchmaker.store.base import Revisions, Store, StoreBusy
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
 _SEARCHES = 1  # at once: a second thread would compute beside the first, but both wait for the interpreter more
 _FEW = 1_000  # changed cases that a start takes in within a second
-_TOLD = 20_000  # cases after which a long start says how far it is
+_TOLD = 20_000  # cases after which long work says how far it is
 _SHARE = 100  # one in so many cases, where that is more
+_SOME = 200  # cases profiled at once beside a node that answers, for a few hundredths of a second
+_PAUSE_SECONDS = 0.01
 
 
 @dataclass(frozen=True)
@@ -39,92 +42,179 @@ class Directory:
     peers: Mapping[str, Peer] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Keeping:
+    """Where the index is kept between runs, and whether it is this process that writes it."""
+
+    path: Path
+    writes: bool = True
+
+
 class Following:
     """The node's memory of its store. Call `open` once, `take_in` after one's own write, `catch_up` for others'.
 
-    `snapshot` is where the index is kept between runs; `save` writes it where it has fallen behind.
+    `knowledge` is what `load` made of the reference data of the store as it was at `made_for`. `current` is the
+    generation that answers; `save` writes its index where the kept one has fallen behind.
     """
 
-    def __init__(self, store: Store, knowledge: Knowledge, snapshot: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        knowledge: Knowledge,
+        made_for: Revisions,
+        load: Callable[[Sequence[ReferenceFile]], Knowledge],
+        keeping: Keeping,
+    ) -> None:
         self._store = store
-        self._knowledge = knowledge
-        self._snapshot = snapshot
+        self._load = load
+        self._keeping = keeping
         self._changing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
         self._searching = ThreadPoolExecutor(max_workers=_SEARCHES, thread_name_prefix="search")
         self._merging = ThreadPoolExecutor(max_workers=1, thread_name_prefix="merge")
-        self._index = self._empty()
+        self.current = Generation(knowledge, self._merge_later)
         self._turn = asyncio.Lock()
-        self._ahead: dict[int, int] = {}  # revisions of cases taken in before `catch_up` has come to them
-        self._gone: set[int] = set()  # keys of cases withdrawn since the start: they never come back
-        self.changes = 0  # of cases, since the start
         self._unsaved = 0  # changes that the snapshot does not show
-        self._revision = -1  # up to which cases were taken in
-        self._seen = -1  # of the store, when everything was last looked at
+        self._seen: Revisions | None = None  # of the store, when everything was last looked at
+        self._made_for = (made_for.epoch, made_for.reference)
+        self._failed_for: tuple[str, int] | None = None  # reference data that could not be used
+        self._renewing: asyncio.Task[None] | None = None
+        self._own: list[KeptCase] = []  # written here while a new generation is being made
+        self._renewals = 0
         self._saving = asyncio.Lock()
         self.directory = Directory()
-
-    def _empty(self) -> CaseIndex:
-        return CaseIndex(self._knowledge.information, self._knowledge.calibration, self._merge_later)
 
     def _merge_later(self, work: Callable[[], None]) -> None:
         self._merging.submit(work).add_done_callback(_log_failure)
 
+    @property
+    def changes(self) -> tuple[int, int]:
+        """What is another value whenever the cases, or what they are profiled with, have changed."""
+        return self._renewals, self.current.changes
+
+    @property
+    def renewing(self) -> bool:
+        """Whether a new generation is being made."""
+        return self._renewing is not None and not self._renewing.done()
+
     async def open(self) -> None:
         """Take in the whole store: what the snapshot has of it as it is, the rest anew."""
-        revision = await self._store.revision()
+        revisions = await self._store.revisions()
         await self._restore()
-        anew = self._revision < 0
+        anew = self.current.revision < 0
         async with self._turn:
-            await self._take_in_changes(revision)
+            await self._take_in_changes(revisions.cases)
         if anew:
-            await self._change(self._pack)
+            await self._change(self.current.pack)
         await self._read_directory()
-        self._seen = revision
-        await self.compute(lambda: warm_up(self._knowledge.information, self._knowledge.calibration))
+        self._seen = revisions
+        await self.compute(self.current.warm_up)
 
     async def catch_up(self) -> None:
         """Take in every change since the last revision seen."""
         async with self._turn:
-            revision = await self._store.revision()  # first: what is written from here on is for the next time
-            if revision == self._seen:
+            revisions = await self._store.revisions()  # first: what is written from here on is for the next time
+            wanted = (revisions.epoch, revisions.reference)
+            if wanted not in {self._made_for, self._failed_for} and not self.renewing:
+                self._renewing = asyncio.create_task(self._renew(revisions))
+            if revisions == self._seen:
                 return
             await self._read_directory()  # first: a revoked token is locked out, whatever else goes wrong
-            await self._take_in_changes(revision)
-            self._seen = revision
+            if revisions.epoch == self._made_for[0]:
+                await self._take_in_changes(revisions.cases)
+            self._seen = revisions
 
     async def _take_in_changes(self, revision: int) -> None:
-        anew, told = self._revision < 0, 0
+        generation = self.current
+        anew, told = generation.revision < 0, 0
         expected = await self._store.count_cases() if anew else 0
-        async for cases in self._store.changes_since(self._revision):
+        async for cases in self._store.changes_since(generation.revision):
             await self._change(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
-            self._revision = cases[-1].revision
-            if anew and len(self._index) // _TOLD > told:
-                told = len(self._index) // _TOLD
-                logger.info("%d of some %d cases taken in", len(self._index), expected)
-            if self._revision >= revision:
+            generation.revision = cases[-1].revision
+            if anew and len(generation) // _TOLD > told:
+                told = len(generation) // _TOLD
+                logger.info("%d of some %d cases taken in", len(generation), expected)
+            if generation.revision >= revision:
                 break  # what was written since waits for the next time, however fast others write
-        self._revision = max(self._revision, revision)
-        await self._change(self._forget_ahead)
-
-    def _forget_ahead(self) -> None:
-        self._ahead = {key: ahead for key, ahead in self._ahead.items() if ahead > self._revision}
+        await self._change(lambda: generation.reach(revision))
 
     async def take_in(self, case: Case) -> None:
         """Take in one case as it was just written, ahead of all that `catch_up` has yet to see."""
-        await self._change(lambda: self._take_in([case.kept], ahead=True))
+        kept = case.kept
+        if self.renewing:
+            self._own.append(kept)
+        await self._change(lambda: self._take_in([kept], ahead=True))
+
+    def _take_in(self, cases: Sequence[KeptCase], *, ahead: bool = False) -> None:
+        before = self.current.changes
+        left = self.current.take_in(cases, ahead=ahead)
+        self._unsaved += self.current.changes - before
+        if left:
+            self._forget_snapshot()
+
+    async def _renew(self, wanted: Revisions) -> None:
+        """Make a generation of the store's reference data and of all its cases, and answer with it from then on."""
+        try:
+            self._own = []
+            generation = Generation(await self._renewed_knowledge(wanted), self._merge_later)
+            await self._fill(generation, wanted.cases)
+            await asyncio.to_thread(generation.pack)
+            await asyncio.to_thread(generation.warm_up)
+            async with self._turn:
+                revisions = await self._store.revisions()
+                if (revisions.epoch, revisions.reference) != (wanted.epoch, wanted.reference):
+                    return  # changed again meanwhile: the next look begins anew
+                await self._fill(generation, revisions.cases)
+                await self._change(lambda: self._switch(generation, wanted))
+        except StoreBusy as error:
+            logger.warning("the reference data are not taken in yet: %s", error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with them, the node goes on with the old ones
+            logger.error("the imported reference data cannot be used, the old ones stay: %s", error)
+            self._failed_for = (wanted.epoch, wanted.reference)
+
+    async def _renewed_knowledge(self, wanted: Revisions) -> Knowledge:
+        if wanted.reference == self._made_for[1] and wanted.epoch == self._made_for[0]:
+            return self.current.knowledge
+        files = await self._store.reference()
+        logger.info("new reference data, or a restored store: all cases are profiled anew")
+        return await asyncio.to_thread(self._load, files)
+
+    async def _fill(self, generation: Generation, revision: int) -> None:
+        """Take the store's cases into a generation that does not answer yet, a few at a time."""
+        told = 0
+        async for cases in self._store.changes_since(generation.revision):
+            for some in batches(cases, _SOME):
+                await asyncio.to_thread(generation.take_in, some)
+                await asyncio.sleep(_PAUSE_SECONDS)
+            generation.revision = cases[-1].revision
+            if len(generation) // _TOLD > told:
+                told = len(generation) // _TOLD
+                logger.info("%d of some %d cases profiled anew", len(generation), len(self.current))
+            if generation.revision >= revision:
+                break
+        generation.reach(revision)
+
+    def _switch(self, generation: Generation, made_for: Revisions) -> None:
+        """Answer with another generation. In the thread of all changes: what is written here is in it."""
+        generation.take_in(self._own, ahead=True)
+        self.current, self._own = generation, []
+        self._made_for, self._failed_for = (made_for.epoch, made_for.reference), None
+        self._renewals += 1
+        self._forget_snapshot()
+        logger.info("%d cases are profiled anew, and answered with", len(generation))
 
     async def save(self) -> None:
         """Write the snapshot if more has changed than a start should have to take in."""
-        cases = len(self._index)
-        if self._unsaved <= max(min(_FEW, cases // 10), cases // _SHARE):
+        generation = self.current
+        cases = len(generation)
+        if not self._keeping.writes or self._unsaved <= max(min(_FEW, cases // 10), cases // _SHARE):
             return
         async with self._saving:
             # The revision first: what the blocks have beyond it is taken in again at a start.
-            withdrawals, unsaved, revision = len(self._gone), self._unsaved, self._revision
-            blocks, groups = await asyncio.to_thread(self._index.blocks)
-            written = await asyncio.to_thread(self._write, Snapshot(revision, blocks, groups))
-        if withdrawals != len(self._gone):
-            self._forget_snapshot()  # it was written with a case that has gone meanwhile
+            withdrawals, unsaved, revision = generation.withdrawals, self._unsaved, generation.revision
+            blocks, groups = await asyncio.to_thread(generation.blocks)
+            written = await asyncio.to_thread(self._write, generation, Snapshot(revision, blocks, groups))
+        if withdrawals != generation.withdrawals or generation is not self.current:
+            self._forget_snapshot()  # it was written with a case that has gone meanwhile, or with older data
         elif written:
             self._unsaved -= unsaved
 
@@ -135,124 +225,70 @@ class Following:
     async def _change(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._changing, work)
 
-    def search(
-        self,
-        patient: Patient,
-        itself: Collection[int],
-        k: int,
-        eligible: Callable[[Audience], bool],
-        minimum: float,
-    ) -> tuple[Profile, list[Hit]]:
-        """Return the patient's profile and its best matches. `itself`: keys of cases that are the patient.
-
-        Computes for milliseconds: call it in `compute`.
-        """
-
-        def allowed(group: Hashable) -> bool:
-            return isinstance(group, Audience) and eligible(group)
-
-        profile = self._knowledge.profile(patient)
-        return profile, self._index.search(profile, k, allowed, itself, minimum)
-
     async def compute(self, work: Callable[[], Result]) -> Result:
         """Do work in a thread for searches, beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
     async def tally(self, counted: Callable[[Audience], bool]) -> tuple[Counts, int]:
         """Count what the cases of some audiences hold, and their owners."""
-
-        def allowed(group: Hashable) -> bool:
-            return isinstance(group, Audience) and counted(group)
-
-        counts, groups = await asyncio.to_thread(self._index.count, allowed)
-        return counts, len({group.owner for group in groups if isinstance(group, Audience)})
+        return await asyncio.to_thread(self.current.tally, counted)
 
     async def close(self) -> None:
         """Save, and end the threads."""
+        if self._renewing:
+            self._renewing.cancel()
+            await asyncio.gather(self._renewing, return_exceptions=True)
         await self.save()
         for pool in (self._changing, self._searching, self._merging):
             pool.shutdown(wait=True, cancel_futures=True)
 
     async def _restore(self) -> None:
         """Take over the snapshot, if it shows the store as it was; begin with an empty index, if not."""
-        remove_halves(self._snapshot)
+        path, knowledge = self._keeping.path, self.current.knowledge
+        if self._keeping.writes:
+            remove_halves(path)
         try:
-            kept = await asyncio.to_thread(read_snapshot, self._snapshot, self._knowledge.fingerprint)
-            if kept.revision > await self._store.revision():
+            kept = await asyncio.to_thread(read_snapshot, path, knowledge.fingerprint)
+            if kept.revision > (await self._store.revisions()).cases:
                 raise SnapshotUnreadable("it shows a later store: this one was restored from a backup")
-            self._index.restore(kept.blocks, kept.groups)
-            changed = await self._changed_since(kept.revision)
-            for case in changed:
-                self._index.remove(case.key)
-            if self._checksum() != await self._store.checksum(kept.revision):
+            changed = await self._changed_since(kept.revision, sum(map(len, kept.blocks)))
+            self.current.restore(kept.blocks, kept.groups, changed)
+            if self.current.checksum() != await self._store.checksum(kept.revision):
                 raise SnapshotUnreadable("it shows another store")
         except (SnapshotUnreadable, ValueError, TypeError) as error:
-            if self._snapshot.exists():
+            if path.exists():
                 logger.info("the snapshot is not used: %s", error)
             self._forget_snapshot()
-            self._index = self._empty()
+            self.current = Generation(knowledge, self._merge_later)
             return
-        self._revision = kept.revision
+        self.current.revision = kept.revision
         self._unsaved = len(changed)
         if any(case.withdrawn for case in changed):
             self._forget_snapshot()
 
-    async def _changed_since(self, revision: int) -> list[KeptCase]:
+    async def _changed_since(self, revision: int, held: int) -> list[KeptCase]:
         changed: list[KeptCase] = []
         async for cases in self._store.changes_since(revision):
             changed += cases
-            if len(changed) > max(_FEW, len(self._index)):
+            if len(changed) > max(_FEW, held):
                 raise SnapshotUnreadable("too much has changed since it was written")
         return changed
 
-    def _checksum(self) -> tuple[int, int]:
-        pieces = [versions for _, versions in self._index.versions()]
-        return sum(map(len, pieces)), sum(int(versions.sum(dtype="u8")) for versions in pieces)
-
-    def _write(self, snapshot: Snapshot) -> bool:
+    def _write(self, generation: Generation, snapshot: Snapshot) -> bool:
         try:
-            write_snapshot(self._snapshot, self._knowledge.fingerprint, snapshot)
+            write_snapshot(self._keeping.path, generation.knowledge.fingerprint, snapshot)
         except OSError as error:
-            logger.warning("the snapshot %s cannot be written: %s", self._snapshot, error.strerror)
+            logger.warning("the snapshot %s cannot be written: %s", self._keeping.path, error.strerror)
             return False
         return True
 
-    def _pack(self) -> None:
-        """Put the blocks of an index that was filled case by case into few."""
-        packed = self._empty()
-        packed.restore(*self._index.blocks())
-        self._index = packed
-
     def _forget_snapshot(self) -> None:
         """Nothing of a withdrawn case stays on disk; the next `save` writes the others again."""
-        self._snapshot.unlink(missing_ok=True)
-        self._unsaved = len(self._index) + _FEW
-
-    def _take_in(self, cases: Iterable[KeptCase], *, ahead: bool = False) -> None:
-        for case in cases:
-            try:
-                self._take_in_one(case, ahead=ahead)
-            except Exception as error:
-                if ahead:
-                    raise
-                logger.error("a case cannot be taken in, and will not be found: %s", type(error).__name__)
-
-    def _take_in_one(self, case: KeptCase, *, ahead: bool) -> None:
-        if self._ahead.get(case.key, -1) >= case.revision or case.key in self._gone:
-            return  # taken in already, perhaps of a later revision: changes may come out of turn
-        if ahead:
-            self._ahead[case.key] = case.revision
-        if case.content is None:
-            known = self._index.version(case.key) is not None
-            self._index.remove(case.key)
-            self._gone.add(case.key)  # after it: `save` tells by it that its blocks may still hold the case
-            self.changes += 1
-            if known:
-                self._forget_snapshot()
-        elif self._index.version(case.key) != case.version:
-            self.changes += 1
-            self._unsaved += 1
-            self._index.add(case.key, self._knowledge.profile_of_content(case.content), case.audience, case.version)
+        self._unsaved = len(self.current) + _FEW
+        try:
+            self._keeping.path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.warning("the snapshot %s cannot be removed: %s", self._keeping.path, error.strerror)
 
 
 def _log_failure(done: Future[None]) -> None:

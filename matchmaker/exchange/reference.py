@@ -1,6 +1,7 @@
 """Configured reference files -> Knowledge: everything that scoring needs, with its versions."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from matchmaker import __version__, matching
@@ -9,10 +10,37 @@ from matchmaker.genome.genes import load_genes
 from matchmaker.genome.variants import ChainLift
 from matchmaker.matching.calibration import FILE_NAME, Calibration, CalibrationUnreadable, parse_calibration
 from matchmaker.matching.profile import Knowledge
+from matchmaker.ontology.files import replace_file
 from matchmaker.ontology.information import disease_frequencies, information, read_frequencies
 from matchmaker.ontology.load import load_ontology
+from matchmaker.records.reference import Kind, ReferenceFile
 
 CALIBRATION = Path(matching.__file__).parent / FILE_NAME
+
+
+def with_imported(config: Config, files: Sequence[ReferenceFile]) -> Config:
+    """Return the configuration with imported reference data in place of the files that it names.
+
+    Each file is written into the data directory under its hash, once. Errors: OSError.
+    """
+    folder = config.storage.data_dir / "reference"
+    ontology: dict[str, Path] = {}
+    genes: dict[str, Path | str] = {}
+    for file in files:
+        path = folder / f"{file.sha256}.{file.kind}"
+        if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
+            replace_file(path, file.content)
+        if file.kind in {Kind.HPO, Kind.ANNOTATIONS}:
+            ontology[file.kind.value] = path
+        elif file.kind is Kind.GENES:
+            genes.update(table=path, table_version=file.version)
+        else:
+            genes["chain"] = path
+    update = {
+        "ontology": config.ontology.model_copy(update=ontology),
+        "genes": config.genes.model_copy(update=genes),
+    }
+    return config.model_copy(update=update)
 
 
 def load_knowledge(config: Config) -> Knowledge:

@@ -11,15 +11,15 @@ import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from matchmaker.exchange.answers import Answer, Answers
+from matchmaker.exchange.answers import Answer
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodeReport, SearchAnswer
 from matchmaker.exchange.metrics import is_available, metrics_body
 from matchmaker.exchange.searching import Wanted, merge, own_report, peer_report, plan, without_echoes
+from matchmaker.exchange.withdrawals import Withdrawal, WithdrawalLog
 from matchmaker.exchange.world import World
 from matchmaker.matching.counting import Counts
-from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.errors import Gone, NotFound, OverBudget, Unauthorised
 from matchmaker.mme.messages import MatchResult, Metrics
 from matchmaker.mme.patient import Patient
@@ -43,23 +43,22 @@ class Exchange:
         self,
         config: Config,
         store: Store,
-        knowledge: Knowledge,
         following: Following,
         peer_client: PeerClient,
         fanout: Fanout,
+        withdrawals: WithdrawalLog,
         world: World,
     ) -> None:
         self.config = config
         self._store = store
-        self._knowledge = knowledge
-        self._answers = Answers(knowledge)
         self._following = following
         self._peer_client = peer_client
         self._fanout = fanout
+        self._withdrawals = withdrawals
         self._world = world
         self._budget = Budget(config.budget.queries_per_minute)
         self._buckets: dict[str, Bucket] = {}
-        self._counted: tuple[int, tuple[Counts, int]] | None = None  # at which change of the cases, and what
+        self._counted: tuple[tuple[int, int], tuple[Counts, int]] | None = None  # at which change, and what
 
     def authenticate(self, token: str | None, role: Role) -> Client:
         """Return the client of a token, if it has this role. Errors: Unauthorised, the same for every cause."""
@@ -97,7 +96,7 @@ class Exchange:
 
     def notes(self, patient: Patient, sharing: Sharing) -> tuple[str, ...]:
         """Return what its owner should know of a case: what takes no part in its scores, and who cannot see it."""
-        notes = self._knowledge.profile(patient).notes
+        notes = self._following.current.knowledge.profile(patient).notes
         if sharing is Sharing.COUNTRY and self.config.node.country is None:
             return (*notes, "this node has no country: what is shared with the country is shown to nobody else")
         return notes
@@ -108,6 +107,7 @@ class Exchange:
         if left is None:
             raise _missing(case_id)
         await self._following.take_in(left)
+        await asyncio.to_thread(self._withdrawals.append, Withdrawal(owner.name, case_id, left.updated_at))
 
     async def case(self, owner: Client, case_id: str) -> Case:
         """Return an owner's case. Errors: NotFound, for another's case exactly as for a missing one."""
@@ -173,11 +173,12 @@ class Exchange:
         def eligible(audience: Audience) -> bool:
             return may_learn(asker, audience, country, test_query=patient.test)
 
-        profile, hits = self._following.search(patient, itself, limits.max_results, eligible, limits.min_score)
+        generation = self._following.current  # the same to the end, though another may take its place meanwhile
+        profile, hits = generation.search(patient, itself, limits.max_results, eligible, limits.min_score)
         cases = self._store.read_cases([hit.key for hit in hits])
         known = ((hit, cases.get(hit.key)) for hit in hits)
         good = [(hit, case) for hit, case in known if case and case.version == hit.version and eligible(case.audience)]
-        return self._answers.results(profile, good, asker), len(good) < len(hits)
+        return generation.answers.results(profile, good, asker), len(good) < len(hits)
 
     async def _search_here(
         self, case: Case, owner: Client, wanted: Wanted
@@ -190,7 +191,7 @@ class Exchange:
         return found, own_report(self.config.node, wanted, len(found), self._world.clock() - started)
 
     async def _ask_peers(self, case: Case, wanted: Wanted) -> list[Asked]:
-        patient = outward(case, self._knowledge.genes)
+        patient = outward(case, self._following.current.knowledge.genes)
         asked = await self._fanout.ask_all(wanted.peers, lambda peer: self._peer_client.ask(peer, patient))
         return [without_echoes(one, case.public_id) for one in asked]
 

@@ -13,7 +13,8 @@
     |- InvalidRequest        422      JSON, but not a valid request
     `- OverBudget            429      with Retry-After
 
-What is wrong with our own side is not here: a bug is any other exception, and becomes a 500 in web/errors.py.
+What is wrong with our own side is not here: a store that cannot be written is 503, or 507 when its disk is full, a bug
+is any other exception and becomes a 500, both in web/errors.py.
 """
 
 from dataclasses import dataclass

@@ -1,18 +1,34 @@
 """The Store protocol: what a node asks of whatever keeps its records, and the errors that it may meet.
 
-Every write is durable when it returns, and has a revision: a whole number that only grows. A reader that remembers
-the last one it saw asks for the changes since.
+Every write is durable when it returns, and what belongs together is written together: a case, its revision, its line
+of the audit, the work that it queues. Every write of a case has a revision, a whole number: gapless, in the order in
+which the writes became visible. A reader that remembers the last one it saw asks for the changes since.
+
+    StoreError
+    |- StoreUnusable           it cannot be opened or read; the message says what to do
+    |- StoreBusy         503   it cannot be written or reached just now: nothing was written, or nobody can tell
+    |  `- StoreFull      507   its disk is full: nothing was written
+    |- PublicIdTaken           chance has failed
+    |- CaseTooLarge      413   no document of this store holds so much
+    |- NameTaken, NameUnknown  of a client or a peer
+    `- StoreHasOthers          the store to be filled holds what is not a copy of the source
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from matchmaker.mme.patient import Patient
+from matchmaker.records.audit import AuditLine
 from matchmaker.records.case import Case, KeptCase, Sharing
 from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer
+from matchmaker.records.reference import ReferenceFile
+from matchmaker.records.work import Work
+from matchmaker.store.entries import Entry
+
+SWEEP = "sweep"  # the kind of work by which `Store.sweep` is done after a withdrawal
 
 
 class StoreError(Exception):
@@ -24,11 +40,19 @@ class StoreUnusable(StoreError):
 
 
 class StoreBusy(StoreError):
-    """Another process holds the store, or its disk is full: nothing was written, it may be tried again."""
+    """Another process holds the store, it cannot be written, or its server is away: it may be tried again."""
+
+
+class StoreFull(StoreBusy):
+    """The disk of the store is full: nothing was written, it may be tried again when there is room."""
 
 
 class PublicIdTaken(StoreError):
     """A draft's public id is another case's: ids are made by chance, and chance has failed."""
+
+
+class CaseTooLarge(StoreError):
+    """A case is larger than this store can keep: nothing was written."""
 
 
 class NameTaken(StoreError):
@@ -37,6 +61,10 @@ class NameTaken(StoreError):
 
 class NameUnknown(StoreError):
     """There is no client or peer of this name."""
+
+
+class StoreHasOthers(StoreError):
+    """A store that is to be filled holds records that would be lost."""
 
 
 class Outcome(StrEnum):
@@ -50,13 +78,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A case as handed in. `public_id` is taken only if the case is new."""
+    """A case as handed in. `public_id` is taken only if the case is new; `work` are kinds of work to queue with it."""
 
     owner: str
     id: str
     public_id: str
     sharing: Sharing
     patient: Patient
+    work: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,20 +96,34 @@ class Deposit:
     case: Case
 
 
-class Store(Protocol):
-    """One node's records. Times are seconds since 1970."""
+@dataclass(frozen=True, slots=True)
+class Revisions:
+    """How often what a running node follows was changed: cases, clients and peers together, reference data.
 
-    async def revision(self) -> int:
-        """Return the revision of the last write."""
+    `identity` is the same for all copies of a store; `epoch` another one once everything in it was replaced.
+    """
+
+    cases: int
+    parties: int
+    reference: int
+    identity: str
+    epoch: str
+
+
+class Store(Protocol):
+    """One node's records. Times are seconds since 1970. Any method may raise StoreBusy or StoreUnusable."""
+
+    async def revisions(self) -> Revisions:
+        """Return how far the store is."""
 
     async def deposit(self, drafts: Sequence[Draft], now: float) -> list[Deposit]:
         """Store all drafts in one transaction, in order. The same content again changes nothing.
 
-        Errors: PublicIdTaken.
+        Errors: PublicIdTaken, CaseTooLarge.
         """
 
     async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
-        """Erase a case but for its ids; return what is left, None when there was none. See `sweep`."""
+        """Erase a case but for its ids; return what is left, None when there was none. Queues SWEEP."""
 
     async def sweep(self) -> bool:
         """Erase what withdrawn cases left behind in logs; False when somebody reads them: try again later."""
@@ -106,6 +149,9 @@ class Store(Protocol):
     def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
         """Yield the cases changed after `revision`, oldest change first, withdrawn ones included, in batches."""
 
+    async def audit(self, after: int, limit: int) -> list[AuditLine]:
+        """Return lines of the audit by revision, at most `limit`, from behind the revision `after`."""
+
     async def add_client(self, client: Client) -> None:
         """Add a client. A revoked one of the same name is replaced. Errors: NameTaken."""
 
@@ -129,6 +175,38 @@ class Store(Protocol):
 
     async def ledger_totals(self) -> LedgerTotals:
         """Return what the ledger adds up to."""
+
+    async def claim(self, kinds: Collection[str], holder: str, now: float, until: float) -> Work | None:
+        """Lease one piece of work of these kinds that is due and held by nobody, oldest first; None: there is none."""
+
+    async def finish(self, work: Work) -> bool:
+        """Take a piece off the queue that was done. False when it is held by another meanwhile, or was queued anew."""
+
+    async def release(self, work: Work, due: float) -> bool:
+        """Give a piece back, to be done from `due` on. False when it is held by another meanwhile."""
+
+    async def queued(self) -> list[Work]:
+        """Return all work that waits or is being done, by kind and subject."""
+
+    async def reference(self) -> list[ReferenceFile]:
+        """Return the reference data that was imported, by kind, newest of each."""
+
+    async def set_reference(self, files: Sequence[ReferenceFile]) -> None:
+        """Keep files in place of those of the same kinds, all at once."""
+
+    async def clear_reference(self) -> None:
+        """Forget all imported reference data."""
+
+    def export(self) -> AsyncIterator[list[Entry]]:
+        """Yield everything as of one revision, in batches and in one order for every kind of store. See Entry."""
+
+    async def fill(self, entries: AsyncIterator[list[Entry]], *, replace: bool = False) -> None:
+        """Replace everything by what another store's `export` gave.
+
+        All or nothing: while it is under way, and after it was broken off, the store holds what it held, or refuses to
+        be opened for anything but to be filled again. Errors: StoreHasOthers, unless it may `replace` what is there,
+        when the store is neither empty nor a copy of the same source that nobody has written to since.
+        """
 
     async def probe(self) -> None:
         """Write and read something of no meaning. Errors: StoreError, when the store cannot be used."""

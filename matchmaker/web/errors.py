@@ -13,10 +13,12 @@ from aiohttp import web
 
 from matchmaker.mme.errors import MethodNotAllowed, NotFound, RequestError
 from matchmaker.mme.media import LATEST, media_type
-from matchmaker.store.base import StoreBusy
+from matchmaker.store.base import CaseTooLarge, StoreBusy, StoreFull
 from matchmaker.web.keys import VERSION, is_mme
 
 logger = logging.getLogger("matchmaker.web")
+_BUSY = "this node cannot write just now; nothing was stored, try again"
+_FULL = "this node's disk is full; nothing was stored, try again when its operator has made room"
 
 
 def errors_middleware(new_id: Callable[[], str]) -> web.middleware:  # type: ignore[valid-type]  # aiohttp types its decorator as a function
@@ -46,9 +48,13 @@ def _leaf(error: BaseException) -> BaseException:
 def _unexpected(request: web.Request, error: BaseException, bug: str) -> web.Response:
     if isinstance(error, RequestError):
         return _answer(request, error)
+    if isinstance(error, CaseTooLarge):
+        return _json(request, 413, {"message": str(error)}, {})
     if isinstance(error, StoreBusy):
         logger.warning("%s: %s", route_of(request), error)
-        return _json(request, 503, {"message": "this node cannot write just now; try again"}, {"Retry-After": "5"})
+        full = isinstance(error, StoreFull)
+        message = _FULL if full else _BUSY
+        return _json(request, 507 if full else 503, {"message": message}, {"Retry-After": "60" if full else "5"})
     return _bug(request, error, bug)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from matchmaker.store.sqlite import FILE_NAME
+from matchmaker.store.sqlite.connecting import FILE_NAME
 from tests.samples import official_patients, patient_json
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

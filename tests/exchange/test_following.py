@@ -12,7 +12,7 @@ from matchmaker.records.case import Sharing
 from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client, Peer, Role, token_digest
 from matchmaker.store.base import Draft, Store
-from matchmaker.store.sqlite import FILE_NAME
+from matchmaker.store.sqlite.connecting import FILE_NAME
 from tests.conftest import RunningNode, StartNode
 from tests.samples import patient_json
 
@@ -33,7 +33,7 @@ async def noticed(node: RunningNode, status: int) -> bool:
 
 async def beside(node: RunningNode) -> Store:
     """The store, opened once more, as the command line does beside a running node."""
-    return open_store(node.config)
+    return await open_store(node.config)
 
 
 async def test_a_new_client_is_let_in_and_a_revoked_one_locked_out(node: RunningNode) -> None:

@@ -11,7 +11,7 @@ from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.patient import Contact
 from matchmaker.records.case import Sharing
 from matchmaker.store.base import Outcome
-from matchmaker.store.sqlite import open_sqlite
+from matchmaker.store.sqlite.adapter import open_sqlite
 from tests.samples import patient_json
 
 

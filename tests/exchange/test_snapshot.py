@@ -15,7 +15,8 @@ from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
 from matchmaker.records.case import Audience, Sharing, key_of
 from matchmaker.records.party import Role
-from matchmaker.store.sqlite import FILE_NAME, open_sqlite
+from matchmaker.store.sqlite.adapter import open_sqlite
+from matchmaker.store.sqlite.connecting import FILE_NAME
 from tests.conftest import RunningNode, StartNode
 from tests.samples import official_patients, patient_json
 

@@ -332,7 +332,7 @@ async def test_a_body_in_an_unknown_encoding_is_unsupported(node: RunningNode) -
 async def test_a_node_that_came_to_bear_an_owners_name_is_not_the_owner(node: RunningNode) -> None:
     owner = await node.add_client("dublin", Role.DEPOSITOR)
     await deposit(node, owner, patient_json("MRN-1"))
-    store = open_store(node.config)
+    store = await open_store(node.config)
     await store.revoke_client("dublin", 1.0)
     await store.close()
     renamed = await node.add_client("dublin", Role.NODE)
@@ -346,8 +346,8 @@ async def test_a_case_that_changes_while_it_is_answered_is_shown_as_it_is_scored
 ) -> None:
     owner, spain = await node.add_client("dublin", Role.DEPOSITOR), await node.add_client("spain")
     await deposit(node, owner, patient_json("p"))
-    following = node.exchange._following  # noqa: SLF001 - where the change comes between
-    search, changes = following.search, iter([{"genomicFeatures": [{"gene": {"id": "TTN"}}]}])
+    generation = node.exchange._following.current  # noqa: SLF001 - where the change comes between
+    search, changes = generation.search, iter([{"genomicFeatures": [{"gene": {"id": "TTN"}}]}])
 
     loop = asyncio.get_running_loop()
 
@@ -358,7 +358,7 @@ async def test_a_case_that_changes_while_it_is_answered_is_shown_as_it_is_scored
             break
         return found
 
-    monkeypatch.setattr(following, "search", search_then_change)
+    monkeypatch.setattr(generation, "search", search_then_change)
     _, answer, _ = await post(node, {"patient": patient_json("q")}, {**spain, **MME})
     (result,) = answer["results"]
     assert result["patient"]["genomicFeatures"][0]["gene"]["_geneName"] == "TTN"

@@ -1,4 +1,4 @@
--- The embedded store. Every table carries the revision of its rows' last change.
+-- Cases, clients, peers and the ledger.
 CREATE TABLE counter (
     name TEXT PRIMARY KEY,
     value INTEGER NOT NULL
@@ -10,7 +10,6 @@ CREATE TABLE cases (
     owner TEXT NOT NULL,
     id TEXT NOT NULL,
     public_id TEXT NOT NULL UNIQUE,
-    key INTEGER NOT NULL UNIQUE, -- records.case.key_of the public id
     sharing TEXT NOT NULL,
     patient TEXT, -- JSON; NULL once withdrawn
     created_at REAL NOT NULL,
@@ -20,8 +19,6 @@ CREATE TABLE cases (
 );
 
 CREATE INDEX cases_by_revision ON cases (revision);
-
-CREATE INDEX live_cases ON cases (revision, updated_at) WHERE patient IS NOT NULL;
 
 CREATE TABLE clients (
     name TEXT PRIMARY KEY,

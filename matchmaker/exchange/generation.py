@@ -1,0 +1,136 @@
+"""Generation: one set of reference data, the index of all cases made with it, and what its answers are written with.
+
+A node answers with one generation at a time. New reference data make another one beside it, which takes its place at
+once when it is complete; a query under way ends with the one that it began with.
+"""
+
+import logging
+from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
+
+import numpy as np
+
+from matchmaker.exchange.answers import Answers
+from matchmaker.matching.blocks import Block
+from matchmaker.matching.counting import Counts
+from matchmaker.matching.finding import Hit
+from matchmaker.matching.index import CaseIndex, warm_up
+from matchmaker.matching.profile import Knowledge, Profile
+from matchmaker.mme.patient import Patient
+from matchmaker.records.case import Audience, KeptCase
+
+logger = logging.getLogger(__name__)
+
+
+class Generation:
+    """`revision` is the store's up to which cases were taken in, -1 when none were. Changed by one thread at a time."""
+
+    def __init__(self, knowledge: Knowledge, later: Callable[[Callable[[], None]], object]) -> None:
+        self.knowledge = knowledge
+        self.answers = Answers(knowledge)
+        self.revision = -1
+        self.changes = 0  # of cases
+        self._later = later
+        self._index = self._empty()
+        self._ahead: dict[int, int] = {}  # revisions of cases taken in before all up to theirs were
+        self._gone: set[int] = set()  # keys of cases withdrawn meanwhile: they never come back
+
+    def __len__(self) -> int:
+        """Return the count of cases."""
+        return len(self._index)
+
+    @property
+    def withdrawals(self) -> int:
+        """How many cases have gone since the start."""
+        return len(self._gone)
+
+    def _empty(self) -> CaseIndex:
+        return CaseIndex(self.knowledge.information, self.knowledge.calibration, self._later)
+
+    def search(
+        self,
+        patient: Patient,
+        itself: Collection[int],
+        k: int,
+        eligible: Callable[[Audience], bool],
+        minimum: float,
+    ) -> tuple[Profile, list[Hit]]:
+        """Return the patient's profile and its best matches. `itself`: keys of cases that are the patient."""
+
+        def allowed(group: Hashable) -> bool:
+            return isinstance(group, Audience) and eligible(group)
+
+        profile = self.knowledge.profile(patient)
+        return profile, self._index.search(profile, k, allowed, itself, minimum)
+
+    def tally(self, counted: Callable[[Audience], bool]) -> tuple[Counts, int]:
+        """Count what the cases of some audiences hold, and their owners."""
+
+        def allowed(group: Hashable) -> bool:
+            return isinstance(group, Audience) and counted(group)
+
+        counts, groups = self._index.count(allowed)
+        return counts, len({group.owner for group in groups if isinstance(group, Audience)})
+
+    def take_in(self, cases: Iterable[KeptCase], *, ahead: bool = False) -> int:
+        """Take in cases as they were written; return how many cases that were known have gone.
+
+        `ahead`: as they were just written, before all that was written earlier.
+        """
+        left = 0
+        for case in cases:
+            try:
+                left += self._take_in_one(case, ahead=ahead)
+            except Exception as error:
+                if ahead:
+                    raise
+                logger.error("a case cannot be taken in, and will not be found: %s", type(error).__name__)
+        return left
+
+    def _take_in_one(self, case: KeptCase, *, ahead: bool) -> bool:
+        """Take in one case; return whether it was known and is gone."""
+        if self._ahead.get(case.key, -1) >= case.revision or case.key in self._gone:
+            return False  # taken in already, perhaps of a later revision: changes may come out of turn
+        if ahead:
+            self._ahead[case.key] = case.revision
+        if case.content is None:
+            known = self._index.version(case.key) is not None
+            self._index.remove(case.key)
+            self._gone.add(case.key)  # after it: who writes a snapshot tells by it that the case may still be in
+            self.changes += 1
+            return known
+        if self._index.version(case.key) != case.version:
+            self.changes += 1
+            profile = self.knowledge.profile_of_content(case.content)
+            self._index.add(case.key, profile, case.audience, case.version)
+        return False
+
+    def reach(self, revision: int) -> None:
+        """Note that all cases up to a revision were taken in."""
+        self.revision = max(self.revision, revision)
+        self._ahead = {key: ahead for key, ahead in self._ahead.items() if ahead > self.revision}
+
+    def restore(self, blocks: Sequence[Block], groups: Sequence[Hashable], changed: Iterable[KeptCase]) -> None:
+        """Take over an index kept from an earlier run, without the cases that have changed since."""
+        self._index.restore(blocks, groups)
+        for case in changed:
+            self._index.remove(case.key)
+
+    def checksum(self) -> tuple[int, int]:
+        """Return the count of cases, and the sum of their versions."""
+        pieces = [versions for _, versions in self._index.versions()]
+        return sum(map(len, pieces)), sum(int(np.sum(versions, dtype="u8")) for versions in pieces)
+
+    def blocks(self) -> tuple[list[Block], list[Hashable]]:
+        """Return what `restore` takes over."""
+        return self._index.blocks()
+
+    def pack(self) -> None:
+        """Put the blocks of an index that was filled case by case into few."""
+        packed = self._empty()
+        packed.restore(*self._index.blocks())
+        self._index = packed
+
+    def warm_up(self) -> None:
+        """Search and answer once, so that nobody waits for code to be compiled or read."""
+        warm_up(self.knowledge.information, self.knowledge.calibration)
+        self.answers.warm_up()

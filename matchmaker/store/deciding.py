@@ -1,0 +1,50 @@
+"""What a deposit comes to, and which store may be filled anew: the same in every store. Pure."""
+
+from collections.abc import Mapping
+
+from matchmaker.records.audit import Action, AuditLine
+from matchmaker.records.case import Case
+from matchmaker.store.base import Draft, Outcome, StoreHasOthers
+
+COUNTERS = ("revision", "parties", "reference", "requests", "results")
+FRESH_PARTIES = 1  # the count of changes to clients and peers in a store that has seen none
+ACTIONS = {Outcome.NEW: Action.DEPOSITED, Outcome.CHANGED: Action.CHANGED}
+
+
+def outcome_of(known: Case | None, draft: Draft) -> Outcome:
+    """Return what becomes of a draft, beside what is known under its id."""
+    if known is None:
+        return Outcome.NEW
+    if known.withdrawn:
+        return Outcome.WITHDRAWN
+    same = (known.sharing, known.patient) == (draft.sharing, draft.patient)
+    return Outcome.UNCHANGED if same else Outcome.CHANGED
+
+
+def stored(known: Case | None, draft: Draft, now: float, revision: int) -> Case:
+    """Return the case that a new or changed draft is from this revision on."""
+    public_id, created_at = (known.public_id, known.created_at) if known else (draft.public_id, now)
+    return Case(draft.owner, draft.id, public_id, draft.sharing, draft.patient, created_at, now, revision)
+
+
+def audited(case: Case, outcome: Outcome) -> AuditLine:
+    """Return the line of the audit for a deposit that changed something."""
+    return AuditLine(case.revision, case.updated_at, case.owner, ACTIONS[outcome], case.public_id)
+
+
+def fill_mark(counters: Mapping[str, int]) -> str:
+    """Return what a store remembers of its filling, by which it tells whether it was written to since."""
+    return "/".join(str(counters[name]) for name in COUNTERS)
+
+
+def check_copy(source: str, identity: str, filled: str, counters: Mapping[str, int]) -> None:
+    """Raise StoreHasOthers unless a store is empty, or a copy of the source that nobody has written to since.
+
+    `source` and `identity` are the identities of both; `filled` what fill_mark gave when the store was filled last.
+    """
+    if not any(counters[name] for name in ("revision", "requests")) and counters["parties"] <= FRESH_PARTIES:
+        return
+    if identity != source:
+        raise StoreHasOthers("it holds records of another node; choose an empty store")
+    if filled != fill_mark(counters):
+        raise StoreHasOthers("it was written to since it was filled, or is the source itself; choose an empty store")

@@ -1,0 +1,117 @@
+"""Cases in the embedded store, with what is written beside them: revision, audit, work. Called within transactions."""
+
+import sqlite3
+from typing import Any
+
+from matchmaker.records.audit import Action, AuditLine
+from matchmaker.records.case import REVISION_FACTOR, TIME_FACTOR, VERSIONS, Case, key_of
+from matchmaker.records.work import Work
+from matchmaker.store.base import SWEEP, Deposit, Draft, Outcome
+from matchmaker.store.deciding import audited, outcome_of, stored
+from matchmaker.store.entries import EntryDamaged, case_of, case_values
+
+CASE = "owner, id, public_id, sharing, patient, created_at, updated_at, revision"
+WORK = "kind, subject, revision, due, attempts, holder, leased_until"
+# records.case.version_of, which is slower by far to call for a million rows
+VERSION = f"(revision * {REVISION_FACTOR} + CAST(updated_at * 1000 AS INTEGER) * {TIME_FACTOR}) % {VERSIONS}"
+
+
+def read_case(row: tuple[Any, ...]) -> Case:
+    """Return the case of a row of CASE. Errors: sqlite3.DatabaseError, when it is damaged."""
+    try:
+        return case_of(row)
+    except EntryDamaged as error:
+        raise sqlite3.DatabaseError(str(error)) from None
+
+
+def find(connection: sqlite3.Connection, owner: str, case_id: str) -> Case | None:
+    """Return a case by its owner's id."""
+    row = connection.execute(f"SELECT {CASE} FROM cases WHERE owner = ? AND id = ?", (owner, case_id)).fetchone()
+    return read_case(row) if row else None
+
+
+def deposit(connection: sqlite3.Connection, draft: Draft, now: float) -> Deposit:
+    """Store a draft, if it changes anything."""
+    known = find(connection, draft.owner, draft.id)
+    outcome = outcome_of(known, draft)
+    if known and outcome in {Outcome.UNCHANGED, Outcome.WITHDRAWN}:
+        return Deposit(outcome, known)
+    case = stored(known, draft, now, raise_counter(connection, "revision"))
+    connection.execute(
+        f"INSERT INTO cases (key, {CASE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (owner, id) DO UPDATE SET sharing = excluded.sharing, patient = excluded.patient,"
+        " updated_at = excluded.updated_at, revision = excluded.revision",
+        (key_of(case.public_id), *case_values(case)),
+    )
+    write_audit(connection, audited(case, outcome))
+    for kind in draft.work:
+        queue(connection, kind, case.public_id, case.revision, now)
+    return Deposit(outcome, case)
+
+
+def withdraw(connection: sqlite3.Connection, owner: str, case_id: str, now: float) -> Case | None:
+    """Erase a case but for its ids."""
+    case = find(connection, owner, case_id)
+    if case is None or case.withdrawn:
+        return None
+    revision = raise_counter(connection, "revision")
+    row = connection.execute(
+        f"UPDATE cases SET patient = NULL, updated_at = ?, revision = ? WHERE owner = ? AND id = ? RETURNING {CASE}",
+        (now, revision, owner, case_id),
+    ).fetchone()
+    write_audit(connection, AuditLine(revision, now, owner, Action.WITHDRAWN, case.public_id))
+    connection.execute("DELETE FROM work WHERE subject = ?", (case.public_id,))  # what waited for it goes with it
+    queue(connection, SWEEP, case.public_id, revision, now)
+    return read_case(row)
+
+
+def write_audit(connection: sqlite3.Connection, line: AuditLine) -> None:
+    """Write a line of the audit."""
+    row = (line.revision, line.at, line.actor, line.action.value, line.public_id)
+    connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", row)
+
+
+def queue(connection: sqlite3.Connection, kind: str, subject: str, revision: int, due: float) -> None:
+    """Queue a piece of work. One that waits already stays one; one that is being done will be done again."""
+    connection.execute(
+        f"INSERT INTO work ({WORK}) VALUES (?, ?, ?, ?, 0, NULL, 0) ON CONFLICT (kind, subject)"
+        " DO UPDATE SET revision = excluded.revision, due = min(due, excluded.due), attempts = 0",
+        (kind, subject, revision, due),
+    )
+
+
+def claim(connection: sqlite3.Connection, kinds: list[str], holder: str, now: float, until: float) -> Work | None:
+    """Lease the piece that has been due longest."""
+    marks = ", ".join("?" * len(kinds))
+    row = connection.execute(
+        "UPDATE work SET holder = ?, leased_until = ?, attempts = attempts + 1 WHERE (kind, subject) IN (SELECT kind,"
+        f" subject FROM work WHERE kind IN ({marks}) AND due <= ? AND leased_until <= ? ORDER BY due, kind, subject"
+        f" LIMIT 1) RETURNING {WORK}",
+        (holder, until, *kinds, now, now),
+    ).fetchall()
+    return Work(*row[0]) if row else None
+
+
+def finish(connection: sqlite3.Connection, work: Work) -> bool:
+    """Delete a piece that is still held as it was claimed; let go of one that was queued anew meanwhile."""
+    held = (work.kind, work.subject, work.holder, work.leased_until)
+    same = "kind = ? AND subject = ? AND holder = ? AND leased_until = ?"
+    if connection.execute(f"DELETE FROM work WHERE {same} AND revision = ?", (*held, work.revision)).rowcount:
+        return True
+    connection.execute(f"UPDATE work SET holder = NULL, leased_until = 0 WHERE {same}", held)
+    return False
+
+
+def release(connection: sqlite3.Connection, work: Work, due: float) -> bool:
+    """Give back a piece that is still held as it was claimed."""
+    held = (due, work.kind, work.subject, work.holder, work.leased_until)
+    sql = "UPDATE work SET holder = NULL, leased_until = 0, due = ?"
+    return bool(
+        connection.execute(f"{sql} WHERE kind = ? AND subject = ? AND holder = ? AND leased_until = ?", held).rowcount
+    )
+
+
+def raise_counter(connection: sqlite3.Connection, name: str, by: int = 1) -> int:
+    """Add to a counter and return its new value."""
+    sql = "UPDATE counter SET value = value + ? WHERE name = ? RETURNING value"
+    return int(connection.execute(sql, (by, name)).fetchall()[0][0])
