@@ -6,27 +6,7 @@ import typer
 
 from matchmaker import __version__
 from matchmaker.cli import clients, demo, doctor, load, match, peers, serve
-from matchmaker.exchange.config import ConfigInvalid
-from matchmaker.genome.genes import GenesUnreadable
-from matchmaker.genome.variants import ChainUnreadable
-from matchmaker.matching.calibration import CalibrationUnreadable
-from matchmaker.ontology.information import FrequenciesUnreadable
-from matchmaker.ontology.load import OntologyUnreadable
-from matchmaker.peers.client import TokenUnreadable
-from matchmaker.store.base import StoreError
-from matchmaker.web.serving import CannotListen
-
-KNOWN = (
-    CannotListen,
-    ChainUnreadable,
-    CalibrationUnreadable,
-    ConfigInvalid,
-    FrequenciesUnreadable,
-    GenesUnreadable,
-    OntologyUnreadable,
-    StoreError,
-    TokenUnreadable,
-)
+from matchmaker.cli.known import KNOWN, say
 
 app = typer.Typer(
     help="A node of the rare-disease matchmaking exchange.",
@@ -61,5 +41,5 @@ def main() -> None:
     try:
         app()
     except KNOWN as error:
-        print(f"matchmaker: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
+        say(error)
         sys.exit(1)

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from matchmaker.exchange import withdrawals
 from matchmaker.exchange.config import Config
-from matchmaker.exchange.following import Following, Keeping
+from matchmaker.exchange.following import Following
 from matchmaker.exchange.places import Directory, Place, configured_place
 from matchmaker.exchange.reference import load_knowledge, with_imported
 from matchmaker.exchange.rounds import forever
@@ -32,11 +32,10 @@ REAL_WORLD = World(now=time.time, clock=time.monotonic, new_id=lambda: secrets.t
 
 @contextlib.asynccontextmanager
 async def open_exchange(
-    config: Config, world: World = REAL_WORLD, knowledge: Knowledge | None = None, *, first: bool = True
+    config: Config, world: World = REAL_WORLD, knowledge: Knowledge | None = None
 ) -> AsyncIterator[Exchange]:
     """Open a node: its store, its knowledge (unless read already), its index; close them at the end.
 
-    `first`: this process is the first of its node's workers in this data directory, and keeps the index between runs.
     Errors: StoreUnusable, StoreBusy, and those of load_knowledge.
     """
     store = await open_store(config)
@@ -46,8 +45,8 @@ async def open_exchange(
         imported = await store.reference()
         if knowledge is None or imported:
             knowledge = effective_knowledge(config, imported)
-        keeping = Keeping(config.storage.data_dir / SNAPSHOT_NAME, writes=first)
-        following = Following(store, knowledge, made_for, lambda files: effective_knowledge(config, files), keeping)
+        snapshot = config.storage.data_dir / SNAPSHOT_NAME
+        following = Following(store, knowledge, made_for, lambda files: effective_knowledge(config, files), snapshot)
         stack.push_async_callback(following.close)
         peer_client = await stack.enter_async_context(open_peer_client(config))
         fanout = Fanout(config.peers.deadline_seconds, config.peers.concurrency, world.clock)

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from matchmaker.exchange.batches import batches
 from matchmaker.exchange.generation import Generation
-from matchmaker.exchange.snapshot import Snapshot, SnapshotUnreadable, read_snapshot, write_snapshot
+from matchmaker.exchange.snapshot import Pen, Snapshot, SnapshotUnreadable, read_snapshot, write_snapshot
 from matchmaker.matching.counting import Counts
 from matchmaker.matching.profile import Knowledge
 from matchmaker.ontology.files import remove_halves
@@ -42,14 +42,6 @@ class Directory:
     peers: Mapping[str, Peer] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Keeping:
-    """Where the index is kept between runs, and whether it is this process that writes it."""
-
-    path: Path
-    writes: bool = True
-
-
 class Following:
     """The node's memory of its store. Call `open` once, `take_in` after one's own write, `catch_up` for others'.
 
@@ -63,11 +55,12 @@ class Following:
         knowledge: Knowledge,
         made_for: Revisions,
         load: Callable[[Sequence[ReferenceFile]], Knowledge],
-        keeping: Keeping,
+        snapshot: Path,
     ) -> None:
         self._store = store
         self._load = load
-        self._keeping = keeping
+        self._snapshot = snapshot
+        self._pen = Pen(snapshot)
         self._changing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="index")
         self._searching = ThreadPoolExecutor(max_workers=_SEARCHES, thread_name_prefix="search")
         self._merging = ThreadPoolExecutor(max_workers=1, thread_name_prefix="merge")
@@ -206,8 +199,9 @@ class Following:
         """Write the snapshot if more has changed than a start should have to take in."""
         generation = self.current
         cases = len(generation)
-        if not self._keeping.writes or self._unsaved <= max(min(_FEW, cases // 10), cases // _SHARE):
-            return
+        kept = self._unsaved <= max(min(_FEW, cases // 10), cases // _SHARE)
+        if (kept and (self._snapshot.exists() or not cases)) or self.renewing or not self._pen.held():
+            return  # another worker of this data directory holds the pen, and has the same cases
         async with self._saving:
             # The revision first: what the blocks have beyond it is taken in again at a start.
             withdrawals, unsaved, revision = generation.withdrawals, self._unsaved, generation.revision
@@ -239,13 +233,14 @@ class Following:
             self._renewing.cancel()
             await asyncio.gather(self._renewing, return_exceptions=True)
         await self.save()
+        self._pen.lay_down()
         for pool in (self._changing, self._searching, self._merging):
             pool.shutdown(wait=True, cancel_futures=True)
 
     async def _restore(self) -> None:
         """Take over the snapshot, if it shows the store as it was; begin with an empty index, if not."""
-        path, knowledge = self._keeping.path, self.current.knowledge
-        if self._keeping.writes:
+        path, knowledge = self._snapshot, self.current.knowledge
+        if self._pen.held():
             remove_halves(path)
         try:
             kept = await asyncio.to_thread(read_snapshot, path, knowledge.fingerprint)
@@ -276,9 +271,9 @@ class Following:
 
     def _write(self, generation: Generation, snapshot: Snapshot) -> bool:
         try:
-            write_snapshot(self._keeping.path, generation.knowledge.fingerprint, snapshot)
+            write_snapshot(self._snapshot, generation.knowledge.fingerprint, snapshot)
         except OSError as error:
-            logger.warning("the snapshot %s cannot be written: %s", self._keeping.path, error.strerror)
+            logger.warning("the snapshot %s cannot be written: %s", self._snapshot, error.strerror)
             return False
         return True
 
@@ -286,9 +281,9 @@ class Following:
         """Nothing of a withdrawn case stays on disk; the next `save` writes the others again."""
         self._unsaved = len(self.current) + _FEW
         try:
-            self._keeping.path.unlink(missing_ok=True)
+            self._snapshot.unlink(missing_ok=True)
         except OSError as error:
-            logger.warning("the snapshot %s cannot be removed: %s", self._keeping.path, error.strerror)
+            logger.warning("the snapshot %s cannot be removed: %s", self._snapshot, error.strerror)
 
 
 def _log_failure(done: Future[None]) -> None:

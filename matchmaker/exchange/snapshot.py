@@ -7,12 +7,13 @@ the same permissions. Read by mapping it into memory: what no query asks for is 
 A line of JSON, padded, then every array of every block as it lies in memory, each at a multiple of 64 bytes.
 """
 
+import fcntl
 import hashlib
 import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -36,6 +37,39 @@ class Snapshot:
     revision: int
     blocks: list[Block]
     groups: list[Hashable]
+
+
+class Pen:
+    """Of all processes that share a data directory, one writes the snapshot: who holds the lock beside it.
+
+    The lock ends with the process, however that ends; then another one takes it up.
+    """
+
+    def __init__(self, snapshot: Path) -> None:
+        self._path = snapshot.with_name(f"{snapshot.name}.lock")
+        self._file: IO[bytes] | None = None
+
+    def held(self) -> bool:
+        """Take the lock if it is free, and tell whether we hold it."""
+        if self._file is not None:
+            return True
+        try:
+            file = self._path.open("ab")
+        except OSError:
+            return False
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            file.close()
+            return False
+        self._file = file
+        return True
+
+    def lay_down(self) -> None:
+        """Leave the lock to others."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
 
 
 def write_snapshot(path: Path, fingerprint: str, snapshot: Snapshot) -> None:

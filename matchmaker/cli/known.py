@@ -1,0 +1,32 @@
+"""What may go wrong for a known reason, and is then one line, without a traceback."""
+
+import sys
+
+from matchmaker.exchange.config import ConfigInvalid
+from matchmaker.exchange.withdrawals import WithdrawalsUnreadable
+from matchmaker.genome.genes import GenesUnreadable
+from matchmaker.genome.variants import ChainUnreadable
+from matchmaker.matching.calibration import CalibrationUnreadable
+from matchmaker.ontology.information import FrequenciesUnreadable
+from matchmaker.ontology.load import OntologyUnreadable
+from matchmaker.peers.client import TokenUnreadable
+from matchmaker.store.base import StoreError
+from matchmaker.web.serving import CannotListen
+
+KNOWN = (
+    CannotListen,
+    ChainUnreadable,
+    CalibrationUnreadable,
+    ConfigInvalid,
+    FrequenciesUnreadable,
+    GenesUnreadable,
+    OntologyUnreadable,
+    StoreError,
+    TokenUnreadable,
+    WithdrawalsUnreadable,
+)
+
+
+def say(error: Exception) -> None:
+    """Print what went wrong."""
+    print(f"matchmaker: {error}", file=sys.stderr)  # noqa: T201 - the command line speaks to people
