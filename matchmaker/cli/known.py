@@ -2,6 +2,7 @@
 
 import sys
 
+from matchmaker.exchange.backup import BackupUnusable
 from matchmaker.exchange.config import ConfigInvalid
 from matchmaker.exchange.withdrawals import WithdrawalsUnreadable
 from matchmaker.genome.genes import GenesUnreadable
@@ -14,6 +15,7 @@ from matchmaker.store.base import StoreError
 from matchmaker.web.serving import CannotListen
 
 KNOWN = (
+    BackupUnusable,
     CannotListen,
     ChainUnreadable,
     CalibrationUnreadable,

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from matchmaker.cli.options import ConfigFile, DataDir, configured
+from matchmaker.cli.showing import progress_bar
 from matchmaker.cli.store_access import check_name
 from matchmaker.exchange.assembly import REAL_WORLD, open_store
 from matchmaker.exchange.config import Config, ConfigInvalid
@@ -60,21 +60,15 @@ async def _load(config: Config, paths: list[Path], owner: str, share: Sharing, c
         reading = Reading(genes, config.node.contact, contact)
         files = record_files(paths)
         errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
-        with _progress(errors) as progress:
-            task = progress.add_task("loading", total=sum(file.size for file in files))
+        with progress_bar("loading", sum(file.size for file in files), errors) as progress:
             tell = Telling(
-                progress=lambda done: progress.update(task, completed=done),
+                progress=progress,
                 bad=lambda rejected: errors.print(f"bad: {rejected}"),
                 note=lambda text: errors.print(f"note: {text}"),
             )
             return await load_files(store, reading, files, owner, share, REAL_WORLD, tell)
     finally:
         await store.close()
-
-
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def _summary(loaded: Loaded) -> str:

@@ -1,8 +1,10 @@
 """Matches as people read them in a terminal. Everything from outside is printed as plain text."""
 
-from collections.abc import Iterable, Sequence
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -17,6 +19,16 @@ _SHOWN = 6  # reasons of one kind, heaviest first
 def plain(text: str | None, limit: int = _WIDTH) -> Text:
     """Return a stranger's text without control characters or markup, cut to `limit` characters."""
     return Text(printable(text or "", limit))
+
+
+@contextlib.contextmanager
+def progress_bar(words: str, total: float | None, console: Console | None = None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on standard error, where that is a terminal; yield what is told how much of `total` is done."""
+    shown = console or Console(stderr=True, highlight=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=shown, disable=not shown.is_terminal) as progress:
+        task = progress.add_task(words, total=total)
+        yield lambda done: progress.update(task, completed=done)
 
 
 def offline_table(query: str, found: Sequence[Found]) -> RenderableType:

@@ -107,7 +107,9 @@ class Exchange:
         if left is None:
             raise _missing(case_id)
         await self._following.take_in(left)
-        await asyncio.to_thread(self._withdrawals.append, Withdrawal(owner.name, case_id, left.updated_at))
+        await asyncio.to_thread(
+            self._withdrawals.append, Withdrawal(owner.name, case_id, left.public_id, left.updated_at)
+        )
 
     async def case(self, owner: Client, case_id: str) -> Case:
         """Return an owner's case. Errors: NotFound, for another's case exactly as for a missing one."""

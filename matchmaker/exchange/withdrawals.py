@@ -1,7 +1,7 @@
 """The log of withdrawals, beside the store: what a backup restored later must not bring back.
 
 A line of JSON for each, on disk before the withdrawal is acknowledged. It holds what a withdrawn case leaves in the
-store, too: its owner and its owner's id.
+store, too: its owner and its two ids.
 """
 
 import json
@@ -19,6 +19,7 @@ class Withdrawal:
 
     owner: str
     id: str
+    public_id: str
     at: float
 
 
