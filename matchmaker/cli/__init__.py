@@ -5,7 +5,7 @@ import sys
 import typer
 
 from matchmaker import __version__
-from matchmaker.cli import backups, clients, demo, doctor, load, match, peers, serve
+from matchmaker.cli import backups, clients, data, demo, doctor, load, match, peers, serve
 from matchmaker.cli.known import KNOWN, say
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app.command()(match.match)
 app.command()(backups.backup)
 app.command("restore")(backups.restore_)
 app.add_typer(backups.app, name="store")
+app.add_typer(data.app, name="data")
 app.add_typer(clients.app, name="client")
 app.add_typer(peers.app, name="peer")
 app.command()(demo.demo)

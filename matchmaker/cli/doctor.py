@@ -9,7 +9,10 @@ from matchmaker.cli.options import ConfigFile, DataDir, configured
 from matchmaker.cli.store_access import with_store
 from matchmaker.exchange.checkup import check
 from matchmaker.exchange.config import Config
+from matchmaker.exchange.places import configured_place
+from matchmaker.exchange.reference import with_imported
 from matchmaker.records.party import Client, Peer
+from matchmaker.records.reference import ReferenceFile
 from matchmaker.store.base import Store
 
 _SECRET = ("token", "password", "secret", "key")
@@ -18,15 +21,16 @@ _SECRET = ("token", "password", "secret", "key")
 def doctor(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     """Print the effective configuration, redacted, the data's versions, and what is wrong; exit 1 if anything is."""
     settled = configured(config, data_dir)
-    clients, peers, cases = asyncio.run(with_store(settled, _counts))
+    clients, peers, cases, imported = asyncio.run(with_store(settled, _counts))
     typer.echo(f"matchmaker {__version__}\n")
     for line in _settings(settled):
         typer.echo(line)
-    checkup = check(settled, clients, peers)
+    checkup = check(with_imported(settled, imported), clients, peers)
     typer.echo("\n[data]")
     for name, version in checkup.versions.items():
         typer.echo(f"{name} = {version}")
-    typer.echo(f"\n[store]\ncases = {cases}\nclients = {len(clients)}\npeers = {len(peers)}\n")
+    typer.echo(f"\n[store]\nplace = {configured_place(settled.storage)}")
+    typer.echo(f"cases = {cases}\nclients = {len(clients)}\npeers = {len(peers)}\n")
     for text in checkup.wrong:
         typer.echo(f"wrong: {text}")
     for text in checkup.advice:
@@ -36,9 +40,9 @@ def doctor(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     typer.echo(f"nothing is wrong; {len(checkup.advice)} pieces of advice" if checkup.advice else "nothing is wrong")
 
 
-async def _counts(store: Store) -> tuple[list[Client], list[Peer], int]:
+async def _counts(store: Store) -> tuple[list[Client], list[Peer], int, list[ReferenceFile]]:
     await store.probe()
-    return await store.clients(), await store.peers(), await store.count_cases()
+    return await store.clients(), await store.peers(), await store.count_cases(), await store.reference()
 
 
 def _settings(config: Config) -> list[str]:

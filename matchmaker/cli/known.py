@@ -4,6 +4,7 @@ import sys
 
 from matchmaker.exchange.backup import BackupUnusable
 from matchmaker.exchange.config import ConfigInvalid
+from matchmaker.exchange.importing import ReferenceUnusable
 from matchmaker.exchange.withdrawals import WithdrawalsUnreadable
 from matchmaker.genome.genes import GenesUnreadable
 from matchmaker.genome.variants import ChainUnreadable
@@ -23,6 +24,7 @@ KNOWN = (
     FrequenciesUnreadable,
     GenesUnreadable,
     OntologyUnreadable,
+    ReferenceUnusable,
     StoreError,
     TokenUnreadable,
     WithdrawalsUnreadable,

@@ -18,16 +18,16 @@ from matchmaker.records.reference import Kind, ReferenceFile
 CALIBRATION = Path(matching.__file__).parent / FILE_NAME
 
 
-def with_imported(config: Config, files: Sequence[ReferenceFile]) -> Config:
+def with_imported(config: Config, files: Sequence[ReferenceFile], folder: Path | None = None) -> Config:
     """Return the configuration with imported reference data in place of the files that it names.
 
-    Each file is written into the data directory under its hash, once. Errors: OSError.
+    Each file is written once, under its hash, into `folder`, by default one in the data directory. Errors: OSError.
     """
-    folder = config.storage.data_dir / "reference"
+    folder = folder or config.storage.data_dir / "reference"
     ontology: dict[str, Path] = {}
     genes: dict[str, Path | str] = {}
     for file in files:
-        path = folder / f"{file.sha256}.{file.kind}"
+        path = folder / f"{file.sha256}.{file.kind}.gz"
         if not path.exists() or hashlib.sha256(path.read_bytes()).hexdigest() != file.sha256:
             replace_file(path, file.content)
         if file.kind in {Kind.HPO, Kind.ANNOTATIONS}:

@@ -16,7 +16,7 @@ _ENSEMBL = re.compile(r"(ENSG\d{11})(?:\.\d+)?", re.IGNORECASE)
 _ENTREZ = re.compile(r"(?:NCBIGene:|ENTREZ:)?(\d{1,9})", re.IGNORECASE)
 _HGNC = re.compile(r"HGNC:\d{1,6}", re.IGNORECASE)
 _RECENT = 20_000
-_COLUMNS = ("hgnc_id", "symbol", "entrez_id", "ensembl_gene_ids", "aliases", "locus_type", "name")
+COLUMNS = ("hgnc_id", "symbol", "entrez_id", "ensembl_gene_ids", "aliases", "locus_type", "name")
 
 
 class GenesUnreadable(Exception):
@@ -58,7 +58,7 @@ class GeneTable:
     """
 
     def __init__(self, version: str, rows: Sequence[str]) -> None:
-        """Build from tab-separated rows of _COLUMNS. Errors: ValueError when a row has other columns."""
+        """Build from tab-separated rows of COLUMNS. Errors: ValueError when a row has other columns."""
         if not rows:
             raise ValueError("no rows")
         self.version = version
@@ -71,7 +71,8 @@ class GeneTable:
         for number, row in enumerate(rows):
             hgnc, symbol, entrez, ensembl, aliases, _locus, _name = row.upper().split("\t")
             _add(self._by_symbol, symbol, number)
-            _add(self._by_id, f"NCBIGENE:{entrez}", number)
+            if entrez:
+                _add(self._by_id, f"NCBIGENE:{entrez}", number)
             _add(self._by_id, hgnc, number)
             for identifier in ensembl.split("|"):
                 _add(self._by_id, identifier, number)
@@ -134,7 +135,7 @@ def load_genes(path: Path, version: str) -> GeneTable:
         content = path.read_bytes()
         text = gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
         header, *rows = text.decode("utf-8").splitlines()
-        if tuple(header.split("\t")) != _COLUMNS:
+        if tuple(header.split("\t")) != COLUMNS:
             raise ValueError(header)
         return GeneTable(version, rows)
     except OSError as error:
@@ -147,7 +148,7 @@ def load_genes(path: Path, version: str) -> GeneTable:
 def _gene(row: str) -> Gene:
     hgnc, symbol, entrez, ensembl, _aliases, locus_type, _name = row.split("\t")
     return Gene(
-        key=f"NCBIGene:{entrez}",
+        key=f"NCBIGene:{entrez}" if entrez else hgnc,
         symbol=symbol,
         hgnc=hgnc,
         ensembl=tuple(sorted(ensembl.split("|"))) if ensembl else (),
