@@ -46,7 +46,7 @@ class Pen:
     """
 
     def __init__(self, snapshot: Path) -> None:
-        self._path = snapshot.with_name(f"{snapshot.name}.lock")
+        self._path = snapshot.with_suffix(".lock")
         self._file: IO[bytes] | None = None
 
     def held(self) -> bool:

@@ -50,7 +50,7 @@ from matchmaker.store.base import (
     StoreBusy,
     StoreUnusable,
 )
-from matchmaker.store.deciding import COUNTERS, audited, check_copy, fill_mark, outcome_of, stored
+from matchmaker.store.deciding import COUNTERS, FRESH_PARTIES, audited, check_copy, fill_mark, outcome_of, stored
 from matchmaker.store.documents import ENTRY_FIELDS, case_fields, document_of, entry_of
 from matchmaker.store.entries import Entry, EntryDamaged, case_of, kept_of
 from matchmaker.store.gathering import Gathering
@@ -66,6 +66,7 @@ _BATCH = 2_000
 _SHARDS = 16  # of the ledger's totals: workers that add to one document wait for each other
 _SELECTION_MS, _CONNECT_MS, _SOCKET_MS = 20_000, 5_000, 60_000  # longer than a replica set takes to choose a primary
 _DURABLE = WriteConcern(w="majority", j=True)
+_LOOKS, _LOOK_SECONDS = 200, 0.02
 _FACTS, _COUNTERS = "facts", "counters"
 _COLLECTIONS = {
     "case": "cases",
@@ -170,7 +171,7 @@ class MongoStore:
             raise StoreUnusable(
                 f"this database holds other things ({min(others)}); name another in the connection string"
             )
-        counters = dict.fromkeys(COUNTERS[:3], 0)
+        counters = {**dict.fromkeys(COUNTERS[:3], 0), "parties": FRESH_PARTIES}
         meta = self._of("meta")
         await meta.update_one({"_id": _COUNTERS}, {"$setOnInsert": counters}, upsert=True)
         facts = {"schema": 0, "identity": secrets.token_hex(16), "epoch": secrets.token_hex(16), "filled": ""}
@@ -525,24 +526,40 @@ class MongoStore:
     async def export(self) -> AsyncIterator[list[Entry]]:
         """See Store. Within a snapshot, which the server keeps for five minutes unless it is told to keep it longer."""
         with speaking():
-            async with self._session(snapshot=True) as session:
-                bare = self._client.get_database(self._database.name)  # a snapshot has its own read concern
-                meta = {row["_id"]: row async for row in bare.get_collection("meta").find({}, session=session)}
-                totals = [row async for row in bare.get_collection("totals").find({}, session=session)]
-                sums = [sum(row[name] for row in totals) for name in COUNTERS[3:]]
-                numbers = [int(meta[_COUNTERS][name]) for name in COUNTERS[:3]]
-                yield [("facts", [meta[_FACTS]["identity"], *numbers, *sums])]
-                for kind, collection in _COLLECTIONS.items():
-                    order = [(name, ASCENDING) for name in _ORDER[kind]]
-                    found = bare.get_collection(collection).find({}, session=session).sort(order).allow_disk_use(True)
-                    batch: list[Entry] = []
-                    async for document in found:
-                        batch.append(entry_of(kind, document))
-                        if len(batch) >= _BATCH:
-                            yield batch
-                            batch = []
-                    if batch:
+            seen = await self._marks(None)
+            for _ in range(_LOOKS):
+                async with self._session(snapshot=True) as session:
+                    if not _reaches(await self._marks(session), seen):
+                        await asyncio.sleep(_LOOK_SECONDS)  # a snapshot may lag behind what was acknowledged
+                        continue
+                    async for batch in self._entries(session):
                         yield batch
+                    return
+            raise StoreBusy("MongoDB gives no snapshot that is as new as what it has acknowledged; try again")
+
+    async def _marks(self, session: AsyncClientSession | None) -> Document:
+        """Return what tells how far the database is: facts, counters, and the ledger's totals."""
+        bare = self._client.get_database(self._database.name)  # a snapshot has a read concern of its own
+        meta = {row["_id"]: row async for row in bare.get_collection("meta").find({}, session=session)}
+        totals = [row async for row in bare.get_collection("totals").find({}, session=session)]
+        sums = {name: sum(row[name] for row in totals) for name in COUNTERS[3:]}
+        return {**meta[_FACTS], **{name: int(meta[_COUNTERS][name]) for name in COUNTERS[:3]}, **sums}
+
+    async def _entries(self, session: AsyncClientSession) -> AsyncIterator[list[Entry]]:
+        bare = self._client.get_database(self._database.name)
+        marks = await self._marks(session)
+        yield [("facts", [marks["identity"], *(marks[name] for name in COUNTERS)])]
+        for kind, collection in _COLLECTIONS.items():
+            order = [(name, ASCENDING) for name in _ORDER[kind]]
+            found = bare.get_collection(collection).find({}, session=session).sort(order).allow_disk_use(True)
+            batch: list[Entry] = []
+            async for document in found:
+                batch.append(entry_of(kind, document))
+                if len(batch) >= _BATCH:
+                    yield batch
+                    batch = []
+            if batch:
+                yield batch
 
     async def fill(self, entries: AsyncIterator[list[Entry]], *, replace: bool = False) -> None:
         """See Store. Marked as being filled until it is done."""
@@ -559,16 +576,20 @@ class MongoStore:
             for name in (*_COLLECTIONS.values(), "totals"):
                 await self._of(name).delete_many({})
             await meta.update_one({"_id": _COUNTERS}, {"$set": dict.fromkeys(COUNTERS[:3], 0)})
+            await self._write(first[1:])
             async for batch in entries:
-                for name in dict.fromkeys(name for name, _ in batch):
-                    documents = [document_of(name, values) for other, values in batch if other == name]
-                    await self._of(_COLLECTIONS[name]).insert_many(documents)
+                await self._write(batch)
             totals = {name: counters[name] for name in COUNTERS[3:]}
             await self._of("totals").insert_one({"_id": 0, **totals})
             await meta.update_one({"_id": _COUNTERS}, {"$set": {name: counters[name] for name in COUNTERS[:3]}})
             done = {"identity": identity, "epoch": secrets.token_hex(16), "filled": fill_mark(counters)}
             await meta.update_one({"_id": _FACTS}, {"$set": {**done, "filling": False}})
         self._known_genes.clear()
+
+    async def _write(self, batch: Sequence[Entry]) -> None:
+        for kind in dict.fromkeys(kind for kind, _ in batch):
+            documents = [document_of(kind, values) for other, values in batch if other == kind]
+            await self._of(_COLLECTIONS[kind]).insert_many(documents)
 
     async def _check_copy(self, identity: str) -> None:
         meta = {row["_id"]: row async for row in self._of("meta").find({})}
@@ -597,6 +618,11 @@ async def _insert_named(
         await collection.insert_one(document, session=session)
     except DuplicateKeyError:
         raise NameTaken(f"the name {document['_id']!r} is taken in {collection.name}; {freeing}") from None
+
+
+def _reaches(marks: Document, seen: Document) -> bool:
+    """Tell whether one state of the database is no older than another."""
+    return marks["epoch"] == seen["epoch"] and all(marks[name] >= seen[name] for name in COUNTERS)
 
 
 def _decided(drafts: Sequence[Draft], known: dict[tuple[str, str], Case], now: float) -> list[Deposit]:

@@ -1,0 +1,242 @@
+"""A store as a whole: exported as of one revision under writes, filled into any other kind, the same bytes again."""
+
+import asyncio
+import gzip
+import secrets
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from matchmaker.exchange.backup import BackupUnusable, contents_of, copy, restore, withdrawn_in, write_backup
+from matchmaker.exchange.withdrawals import Withdrawal
+from matchmaker.records.ledger import LedgerLine
+from matchmaker.records.party import Client, Peer, Role
+from matchmaker.records.reference import Kind, ReferenceFile
+from matchmaker.store.base import Store, StoreBusy, StoreHasOthers, StoreUnusable
+from matchmaker.store.entries import Entry
+from matchmaker.store.mongo import open_mongo
+from matchmaker.store.sqlite.adapter import open_sqlite
+from tests.contract.conftest import OpenStore
+from tests.contract.test_store import draft
+
+
+def quiet(_done: int) -> None:
+    """Tell nobody how far it is."""
+
+
+async def furnished(store: Store) -> None:
+    """Put something of every kind into a store."""
+    strange = {"name": "Ünïcode 漢字 \U0001f9ec", "href": "mailto:a@b.example"}
+    await store.deposit([draft(f"p{n}") for n in range(5)] + [draft("q", contact=strange, sharing="none")], 1.25)
+    await store.deposit([draft("p1", sharing="country")], 2.1)
+    await store.withdraw("dublin", "p2", 1e9 + 0.123456)
+    await store.add_client(Client("spain", Role.NODE, "digest", "Hôpital", "ES", 1.0))
+    await store.revoke_client("spain", 2.0)
+    await store.add_client(Client("dublin", Role.DEPOSITOR, "other"))
+    await store.add_peer(Peer("spain", "https://es.example", "ES", "/run/token", "1.1", "M"))
+    for number in range(3):
+        await store.write_ledger(LedgerLine(3.0 - number, "spain", number, ("NCBIGene:1", "ä")))
+    await store.set_reference([ReferenceFile(Kind.HPO, "hp.obo", "1", "00", 1.0, bytes(range(256)))])
+
+
+@pytest.fixture(params=["sqlite", "motor"])
+async def other(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    """An empty store, of each kind."""
+    if request.param == "sqlite":
+        opened: Store = open_sqlite(tmp_path / "other")
+    else:
+        opened = await open_mongo(request.getfixturevalue("mongodb").format(f"test_{secrets.token_hex(8)}"))
+    yield opened
+    await opened.close()
+
+
+async def test_a_copy_is_the_same_in_every_answer_and_every_byte(store: Store, other: Store) -> None:
+    await furnished(store)
+    told = await copy(store, other, quiet)
+    assert {kind: figures["count"] for kind, figures in told.contents.items()} == {
+        "case": 6, "client": 2, "peer": 1, "audit": 8, "line": 3, "gene": 2, "work": 1, "reference": 1,
+    }  # fmt: skip
+    for question in _QUESTIONS:
+        assert await question(store) == await question(other)
+    one, two = await store.revisions(), await other.revisions()
+    assert (one.cases, one.parties, one.reference, one.identity) == (
+        two.cases,
+        two.parties,
+        two.reference,
+        two.identity,
+    )
+    assert one.epoch != two.epoch
+    cases = [case async for batch in store.changes_since(-1) for case in batch]
+    keys = [case.key for case in cases]
+    assert await asyncio.to_thread(store.read_cases, keys) == await asyncio.to_thread(other.read_cases, keys)
+    (new,) = await other.deposit([draft("new")], 5.0)
+    assert new.case.revision == one.cases + 1, "it goes on where the other one was"
+
+
+_QUESTIONS: list[Callable[[Store], Any]] = [
+    lambda store: store.cases_of("dublin", "", 100),
+    lambda store: store.case("dublin", "p2"),
+    lambda store: store.checksum(10**6),
+    lambda store: store.clients(),
+    lambda store: store.peers(),
+    lambda store: store.ledger_totals(),
+    lambda store: store.audit(0, 100),
+    lambda store: store.queued(),
+    lambda store: store.reference(),
+]
+
+
+async def test_a_copy_may_be_repeated_until_somebody_writes_to_it(store: Store, other: Store) -> None:
+    await furnished(store)
+    first = await copy(store, other, quiet)
+    assert await copy(store, other, quiet) == first
+    await store.deposit([draft("later")], 9.0)
+    again = await copy(store, other, quiet)
+    assert again.contents["case"]["count"] == 7
+    await other.deposit([draft("theirs")], 9.5)
+    with pytest.raises(StoreHasOthers, match="written to since"):
+        await copy(store, other, quiet)
+    assert await other.case("dublin", "theirs")
+
+
+async def test_another_nodes_store_is_never_overwritten(store: Store, other: Store) -> None:
+    await furnished(store)
+    await other.add_client(Client("ours", Role.DEPOSITOR, "x"))
+    with pytest.raises(StoreHasOthers, match="another node"):
+        await copy(store, other, quiet)
+    assert [client.name for client in await other.clients()] == ["ours"]
+
+
+async def test_a_filling_that_breaks_off_leaves_the_old_or_a_store_that_refuses(
+    store: Store, other: Store, open_store: OpenStore
+) -> None:
+    await furnished(other)
+
+    async def broken() -> AsyncIterator[list[Entry]]:
+        async for batch in other.export():
+            yield batch
+            if batch[0][0] == "case":
+                raise OSError("the source is gone")
+
+    with pytest.raises(OSError, match="gone"):
+        await store.fill(broken())
+    try:
+        assert (await store.revisions()).cases == 0
+        assert await store.count_cases() == 0
+    except StoreBusy:
+        with pytest.raises(StoreUnusable, match="broken off"):
+            await open_store()
+    await copy(other, store, quiet)
+    assert await store.count_cases() == await other.count_cases()
+
+
+async def test_an_export_under_writes_is_of_one_revision(open_store: OpenStore) -> None:
+    """Writers add pairs of cases, both in one transaction, and change them together; no export tears a pair."""
+    store, writer = await open_store(), await open_store()
+    going = True
+
+    async def write() -> None:
+        number = 0
+        while going:
+            number += 1
+            sharing = "all" if number % 2 else "none"
+            await writer.deposit([draft(f"a{number}"), draft(f"b{number}"), draft("x", sharing=sharing)], 1.0)
+            await writer.deposit([draft("x", sharing="country"), draft("y", sharing=sharing)], 1.0)
+            await writer.write_ledger(LedgerLine(1.0, "spain", 1, ()))
+
+    writing = asyncio.create_task(write())
+    try:
+        for _ in range(8):
+            entries = [entry async for batch in store.export() for entry in batch]
+            revision = next(values[1] for kind, values in entries if kind == "facts")
+            revisions = [values[7] for kind, values in entries if kind == "case"]
+            audited = [values[0] for kind, values in entries if kind == "audit"]
+            assert audited == list(range(1, revision + 1)), "gapless, and not beyond the revision"
+            assert revisions == sorted(revisions)
+            assert not revisions or revisions[-1] == revision
+            ids = {values[1] for kind, values in entries if kind == "case"}
+            assert {one[1:] for one in ids if one[0] == "a"} == {one[1:] for one in ids if one[0] == "b"}
+            requests = next(values[4] for kind, values in entries if kind == "facts")
+            assert requests == sum(kind == "line" for kind, _ in entries)
+            await asyncio.sleep(0.02)
+    finally:
+        going = False
+        await writing
+        await store.close()
+        await writer.close()
+
+
+async def test_a_backup_under_writes_is_restored_less_every_withdrawal_made_since(
+    store: Store, other: Store, tmp_path: Path
+) -> None:
+    await furnished(store)
+    going = True
+
+    async def write() -> None:
+        number = 0
+        while going:
+            number += 1
+            await store.deposit([draft(f"w{number}", owner="cork")], 5.0)
+
+    writing = asyncio.create_task(write())
+    await asyncio.sleep(0.05)
+    told = await write_backup(store, tmp_path / "backup", "now", quiet)
+    going = False
+    await writing
+    await store.withdraw("dublin", "p3", 7.0)
+    await store.deposit([draft("since")], 8.0)
+    left = await store.withdraw("dublin", "since", 9.0)
+    assert left
+    logged = Withdrawal("dublin", "p4", "public-dublin-p4", 10.0)  # known from the log alone
+    restored, applied = await restore(
+        other, tmp_path / "backup", [*await withdrawn_in(store), logged], replace=False, progress=quiet
+    )
+    assert applied == 3, "p2 was withdrawn before the backup"
+    assert restored.revision == told.revision + 3
+    ids = {case.id for case in await other.cases_of("dublin", "", 100)}
+    assert ids == {"p0", "p1", "q"}
+    gone = await other.case("dublin", "since")
+    assert gone
+    assert gone.withdrawn, "its id is never used again"
+    assert gone.public_id == left.public_id
+    lines = await other.audit(told.revision, 10)
+    assert [(line.action, line.public_id) for line in lines] == [
+        ("withdrawn", "public-dublin-p3"),
+        ("withdrawn", "public-dublin-since"),
+        ("withdrawn", "public-dublin-p4"),
+    ]
+    everything = [entry async for batch in other.export() for entry in batch]
+    assert not any("Dr Byrne" in str(v) for k, v in everything if k == "case" and v[1] in {"p2", "p3", "p4", "since"})
+
+
+async def test_a_backup_is_equal_to_the_store_at_one_revision(store: Store, other: Store, tmp_path: Path) -> None:
+    await furnished(store)
+    told = await write_backup(store, tmp_path / "backup", "now", quiet)
+    await restore(other, tmp_path / "backup", [], replace=False, progress=quiet)
+    assert (await contents_of(other.export())).contents == told.contents == (await contents_of(store.export())).contents
+    assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(BackupUnusable, match="exists already"):
+        await write_backup(store, tmp_path / "backup", "now", quiet)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "no end", "missing", "rubbish"])
+async def test_a_damaged_backup_is_refused_before_anything_is_touched(tmp_path: Path, damage: str) -> None:
+    store, file = open_sqlite(tmp_path / "a"), tmp_path / "backup"
+    await furnished(store)
+    await write_backup(store, file, "now", quiet)
+    content = bytearray(file.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    if damage == "no end":
+        lines = gzip.decompress(bytes(content)).splitlines(keepends=True)
+        content = bytearray(gzip.compress(b"".join(lines[:-1])))
+    file.write_bytes({"cut": bytes(content[:-20]), "empty": b"", "rubbish": b"rubbish"}.get(damage, bytes(content)))
+    if damage == "missing":
+        file.unlink()
+    before = await contents_of(store.export())
+    with pytest.raises(BackupUnusable):
+        await restore(store, file, [], replace=True, progress=quiet)
+    assert await contents_of(store.export()) == before
+    await store.close()
