@@ -28,8 +28,9 @@ serve: setup ## a node on 127.0.0.1:8080
 test: setup ## every test
 	$(BIN)/python -m pytest
 
-crash: setup ## kill a node twenty times while it is written to; a minute or two
+crash: setup ## kill a node, then a database's primary, again and again while they are written to; a quarter of an hour
 	@$(BIN)/python -m tests.soak.crash
+	@$(BIN)/python -m tests.soak.primary
 
 quality: setup ## how well published cases are ranked; some minutes
 	@$(BIN)/python -m benchmarks.quality

@@ -8,10 +8,10 @@ logger = logging.getLogger(__name__)
 
 
 async def forever(step: Callable[[], Awaitable[object]], every_seconds: float) -> None:
-    """Take `step` again and again until cancelled. A failing step is logged, without data, and taken again."""
+    """Take `step`, at once and again and again, until cancelled. A failing step is logged, without data."""
     while True:
-        await asyncio.sleep(every_seconds)
         try:
             await step()
         except Exception as error:  # noqa: BLE001 - a background loop outlives whatever one step may raise
             logger.error("a background step failed: %s", type(error).__name__)
+        await asyncio.sleep(every_seconds)

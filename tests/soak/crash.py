@@ -1,10 +1,15 @@
-"""Kill a node again and again while it is written to; whatever it acknowledged must be there, or gone, for ever.
+"""Kill a serving node again and again while it is written to: what it acknowledged is there, or gone, for ever.
 
-python -m tests.soak.crash [ROUNDS]
+    python -m tests.soak.crash [--rounds N] [--seconds S] [--seed N]
+
+Each round deposits, changes and withdraws cases by many writers at once, kills the node with SIGKILL at a random
+moment, starts it again and reads back what was touched; at the end everything is read back. Prints the figures.
 """
 
+import argparse
 import asyncio
 import json
+import os
 import random
 import socket
 import subprocess
@@ -13,111 +18,180 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aiohttp import ClientError, ClientSession
 
+from matchmaker.records.case import Case
+from matchmaker.store.base import Store
+from matchmaker.store.sqlite.adapter import open_sqlite
 from tests.samples import patient_json
 
 WRITERS = 6
 STARTED_SECONDS = 60.0
-SEED = 1
+GONE = -1  # the state of a withdrawn case; other states are numbers of its content, 0 before it is there
+OWNER = "dublin"
 
 
 @dataclass
-class Acknowledged:
-    """What the node said was done: cases stored, cases withdrawn; `unsure` were asked for and never answered."""
+class Expected:
+    """The states in which each case may be: one when the last answer was given, two while one is awaited."""
 
-    stored: set[str] = field(default_factory=set)
-    withdrawn: set[str] = field(default_factory=set)
-    unsure: set[str] = field(default_factory=set)
-
-
-def run(*arguments: object) -> str:
-    command = [sys.executable, "-m", "matchmaker", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - our own program
+    states: dict[str, set[int]] = field(default_factory=dict)
+    touched: set[str] = field(default_factory=set)
+    acknowledged: int = 0
 
 
-async def started(session: ClientSession, url: str) -> None:
+@dataclass
+class Figures:
+    """What was measured."""
+
+    rounds: int = 0
+    acknowledged: int = 0
+    cases: int = 0
+    slowest_start_s: float = 0.0
+    median_start_s: float = 0.0
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "-m", "matchmaker", *map(str, arguments)]
+
+
+def content(case_id: str, number: int) -> dict[str, Any]:
+    """A patient whose content tells its number, large enough that a half of it would be seen."""
+    genes = [{"gene": {"id": f"GENE{number}-{part}"}} for part in range(12)]
+    return patient_json(case_id, genomicFeatures=genes)
+
+
+def number_of(case: Case | None, case_id: str) -> int:
+    """Return the number of a stored case's content. Fails for a half one."""
+    if case is None:
+        return 0
+    if case.patient is None:
+        return GONE
+    genes = [one.gene.id for one in case.patient.genomic_features or () if one.gene]
+    number = int(genes[0].removeprefix("GENE").split("-")[0])
+    assert genes == [f"GENE{number}-{part}" for part in range(12)], f"{case_id} is half stored"
+    return number
+
+
+async def started(session: ClientSession, url: str, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + STARTED_SECONDS
     while time.monotonic() < deadline:
+        assert process.poll() is None, "the node ended by itself"
         try:
             async with session.get(f"{url}/service-info") as response:
                 if response.ok:
                     return
-        except ClientError:
-            await asyncio.sleep(0.05)
+        except (ClientError, OSError):
+            await asyncio.sleep(0.01)
     raise TimeoutError("the node did not start")
 
 
-async def write(session: ClientSession, url: str, chance: random.Random, done: Acknowledged) -> None:
-    """Deposit and withdraw until the node is gone."""
+async def write(session: ClientSession, url: str, chance: random.Random, expected: Expected, name: int) -> None:
+    """Deposit, change and withdraw cases of one's own until the node is gone."""
+    own = [
+        case_id for case_id, states in expected.states.items() if case_id.startswith(f"{name}-") and len(states) == 1
+    ]
     while True:
-        withdraw = chance.random() < 0.2 and bool(done.stored)
-        case_id = chance.choice(sorted(done.stored)) if withdraw else f"case-{chance.getrandbits(60)}"
-        done.stored.discard(case_id)
-        done.unsure.add(case_id)
+        known = chance.choice(own) if own and chance.random() < 0.4 else None
+        case_id = known or f"{name}-{chance.getrandbits(60)}"
+        (before,) = expected.states.get(case_id, {0})
+        if before == GONE:
+            own.remove(case_id)
+            continue
+        after = GONE if before and chance.random() < 0.3 else before + 1
+        expected.states[case_id] = {before, after}
+        expected.touched.add(case_id)
         try:
-            if withdraw:
-                async with session.delete(f"{url}/api/cases/{case_id}") as response:
-                    assert response.status == 204, response.status
-                done.withdrawn.add(case_id)
-            else:
-                body = {"patient": patient_json(case_id), "sharing": {"with": "all"}}
-                async with session.put(f"{url}/api/cases/{case_id}", json=body) as response:
-                    assert response.status == 201, response.status
-                done.stored.add(case_id)
+            await ask(session, f"{url}/api/cases/{case_id}", case_id, before, after)
         except (ClientError, OSError):
             return
-        done.unsure.discard(case_id)
+        expected.states[case_id] = {after}
+        expected.acknowledged += 1
+        if known is None:
+            own.append(case_id)
 
 
-async def kept(session: ClientSession, url: str) -> set[str]:
-    found: set[str] = set()
-    after = ""
-    while True:
-        async with session.get(f"{url}/api/cases", params={"limit": "1000", "after": after}) as response:
-            page = await response.json()
-        found |= {case["id"] for case in page["cases"]}
-        if "next" not in page:
-            return found
-        after = page["next"]
+async def ask(session: ClientSession, url: str, case_id: str, before: int, after: int) -> None:
+    if after == GONE:
+        async with session.delete(url) as response:
+            assert response.status == 204, response.status
+    else:
+        body = {"patient": content(case_id, after), "sharing": {"with": "all"}}
+        async with session.put(url, json=body) as response:
+            assert response.status == (200 if before else 201), response.status
 
 
-async def crash(rounds: int, directory: Path) -> None:
-    chance = random.Random(SEED)  # noqa: S311 - a draw to be repeated
-    token = run("client", "add", "dublin", "--role", "depositor", "--data-dir", directory)
+async def check(store: Store, expected: Expected, ids: set[str]) -> None:
+    """Compare cases with what was acknowledged, and settle what nobody had been told."""
+    for case_id in sorted(ids):
+        found = number_of(await store.case(OWNER, case_id), case_id)
+        assert found in expected.states[case_id], f"{case_id}: acknowledged {expected.states[case_id]}, found {found}"
+        expected.states[case_id] = {found}
+
+
+async def check_audit(store: Store) -> None:
+    """Every write of a case has its revision, gapless, and its line of the audit."""
+    last, cases = 0, {}
+    while lines := await store.audit(last, 5_000):
+        assert [line.revision for line in lines] == list(range(last + 1, last + len(lines) + 1)), "a gap"
+        cases.update({line.public_id: line.revision for line in lines})
+        last = lines[-1].revision
+    assert last == (await store.revisions()).cases
+    kept = {case.public_id: case.revision async for batch in store.changes_since(-1) for case in batch}
+    assert kept == cases, "a case without its line, or a line without its case"
+
+
+async def crash(rounds: int, directory: Path, seconds: float, seed: int, environment: dict[str, str]) -> Figures:
+    """Run all rounds. Fails at the first promise that is broken."""
+    chance = random.Random(seed)  # noqa: S311 - a draw to be repeated
+    adding = command("client", "add", OWNER, "--role", "depositor", "--data-dir", directory)
+    token = subprocess.run(adding, env=environment, capture_output=True, text=True, check=True).stdout.strip()  # noqa: ASYNC221, S603 - our own program
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    url, done = f"http://127.0.0.1:{port}", Acknowledged()
-    command = [sys.executable, "-m", "matchmaker", "serve", "--data-dir", str(directory), "--port", str(port)]
+    url, expected, starts = f"http://127.0.0.1:{port}", Expected(), list[float]()
+    serving = command("serve", "--data-dir", directory, "--port", port)
     async with ClientSession(headers={"X-Auth-Token": token}) as session:
-        for number in range(rounds + 1):
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220, S603 - our own program
+        for round_ in range(rounds + 1):
+            begun = time.monotonic()
+            process = subprocess.Popen(serving, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: ASYNC220, S603 - our own program
             try:
-                await started(session, url)
-                found = await kept(session, url)
-                assert done.stored <= found, f"lost: {done.stored - found}"
-                assert not done.withdrawn & found, f"came back: {done.withdrawn & found}"
-                assert found <= done.stored | done.unsure, "nobody deposited these"
-                if number < rounds:
-                    writers = [asyncio.create_task(write(session, url, chance, done)) for _ in range(WRITERS)]
-                    await asyncio.sleep(chance.uniform(0.2, 2.0))
+                await started(session, url, process)
+                starts.append(time.monotonic() - begun)
+                store = open_sqlite(directory)
+                await check(store, expected, expected.touched)
+                if round_ == rounds:
+                    await check(store, expected, set(expected.states))
+                    await check_audit(store)
+                await store.close()
+                expected.touched.clear()
+                if round_ < rounds:
+                    writers = [asyncio.create_task(write(session, url, chance, expected, n)) for n in range(WRITERS)]
+                    await asyncio.sleep(chance.uniform(0.05, 2 * seconds))
                     process.kill()
                     await asyncio.gather(*writers)
             finally:
                 process.kill()
                 process.wait()
-            counts = {
-                "round": number,
-                "stored": len(found),
-                "withdrawn": len(done.withdrawn),
-                "unsure": len(done.unsure),
-            }
-            print(json.dumps(counts), flush=True)  # noqa: T201 - progress
-    print(f"{rounds} crashes, nothing lost, nothing came back")  # noqa: T201 - the result
+    live = sum(states != {GONE} for states in expected.states.values())
+    ordered = sorted(starts[1:])  # the first one makes what all others read
+    return Figures(rounds, expected.acknowledged, live, round(max(ordered), 2), round(ordered[len(ordered) // 2], 2))
+
+
+def main() -> None:
+    """Run, and print the figures."""
+    options = argparse.ArgumentParser(description="Kill a node while it is written to.")
+    options.add_argument("--rounds", type=int, default=200)
+    options.add_argument("--seconds", type=float, default=0.8, help="how long a node lives on average")
+    options.add_argument("--seed", type=int, default=1)
+    chosen = options.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        made = crash(chosen.rounds, Path(folder) / "data", chosen.seconds, chosen.seed, dict(os.environ))
+        figures = asyncio.run(made)
+    print(json.dumps({**vars(figures), "lost": 0, "half_stored": 0}))  # noqa: T201 - the result
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(crash(int(sys.argv[1]) if len(sys.argv) > 1 else 20, Path(folder) / "data"))
+    main()
