@@ -5,7 +5,7 @@ import sys
 import typer
 
 from matchmaker import __version__
-from matchmaker.cli import backups, clients, data, demo, doctor, load, match, peers, serve
+from matchmaker.cli import backups, clients, data, demo, doctor, heartbeat, load, match, peers, serve
 from matchmaker.cli.known import KNOWN, say
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.add_typer(clients.app, name="client")
 app.add_typer(peers.app, name="peer")
 app.command()(demo.demo)
 app.command()(doctor.doctor)
+app.command()(heartbeat.heartbeat)
 
 
 def _version(wanted: bool) -> None:

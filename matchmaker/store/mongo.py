@@ -66,6 +66,7 @@ _BATCH = 2_000
 _SHARDS = 16  # of the ledger's totals: workers that add to one document wait for each other
 _SELECTION_MS, _CONNECT_MS, _SOCKET_MS = 20_000, 5_000, 60_000  # longer than a replica set takes to choose a primary
 _DURABLE = WriteConcern(w="majority", j=True)
+_FILLING = "this database is being filled by a copy or restore; wait until that is done"
 _LOOKS, _LOOK_SECONDS = 200, 0.02
 _FACTS, _COUNTERS = "facts", "counters"
 _COLLECTIONS = {
@@ -156,15 +157,19 @@ class MongoStore:
                     "this MongoDB is no replica set, which transactions need: start mongod with --replSet rs0 and run"
                     " rs.initiate() once; one member is enough"
                 )
-            facts = await self._of("meta").find_one({"_id": _FACTS})
-            if facts is None:
+            meta = await self._meta()
+            if _FACTS not in meta:
                 await self._begin()
-            elif facts["schema"] > _SCHEMA:
+            elif meta[_FACTS]["schema"] > _SCHEMA:
                 raise StoreUnusable("this database was written by a newer version of matchmaker; update this one")
-            elif facts.get("filling") and not to_fill:
+            elif meta[_COUNTERS].get("filling") and not to_fill:
                 raise StoreUnusable("this database is a copy that was broken off; do the copy or restore again")
-            if facts is None or facts["schema"] < _SCHEMA:
-                await self._make_indexes()
+            await self._make_indexes()
+
+    async def _meta(self) -> dict[str, Document]:
+        """Return counters and facts, read together."""
+        found = self._of("meta").find({"_id": {"$in": [_COUNTERS, _FACTS]}})
+        return {document["_id"]: document async for document in found}
 
     async def _begin(self) -> None:
         if others := set(await self._database.list_collection_names()) - {"meta", *_COLLECTIONS.values(), "totals"}:
@@ -178,7 +183,7 @@ class MongoStore:
         await meta.update_one({"_id": _FACTS}, {"$setOnInsert": facts}, upsert=True)
 
     async def _make_indexes(self) -> None:
-        """To version 1. Each may be made again, so that it does not matter where this was broken off."""
+        """To version 1. Each may be made again, so that it does not matter where an earlier start was broken off."""
         cases = self._of("cases")
         await cases.create_index([("owner", ASCENDING), ("id", ASCENDING)], unique=True)
         await cases.create_index([("key", ASCENDING)], unique=True)
@@ -222,21 +227,20 @@ class MongoStore:
     async def revisions(self) -> Revisions:
         """See Store."""
         with speaking():
-            found = self._of("meta").find({"_id": {"$in": [_COUNTERS, _FACTS]}})
-            meta = {document["_id"]: document async for document in found}
+            meta = await self._meta()
         counters, facts = meta[_COUNTERS], meta[_FACTS]
-        if facts.get("filling"):
-            raise StoreBusy("this database is being filled by a copy or restore; wait until that is done")
+        if counters.get("filling"):
+            raise StoreBusy(_FILLING)
         cases, parties, reference = (int(counters[name]) for name in COUNTERS[:3])
         return Revisions(cases, parties, reference, facts["identity"], facts["epoch"])
 
     async def _raise(self, counter: str, by: int, session: AsyncClientSession) -> int:
         change = {"$inc": {counter: by}}
         found = await self._of("meta").find_one_and_update(
-            {"_id": _COUNTERS}, change, return_document=ReturnDocument.AFTER, session=session
+            {"_id": _COUNTERS, "filling": {"$ne": True}}, change, return_document=ReturnDocument.AFTER, session=session
         )
         if found is None:
-            raise StoreUnusable("this database has lost its counters; restore it from a backup")
+            raise StoreBusy(_FILLING)
         return int(found[counter])
 
     async def deposit(self, drafts: Sequence[Draft], now: float) -> list[Deposit]:
@@ -247,9 +251,8 @@ class MongoStore:
             deposits = _decided(drafts, known, now)
             changed = [n for n, one in enumerate(deposits) if one.outcome in {Outcome.NEW, Outcome.CHANGED}]
             if changed:
-                last = await self._raise("revision", len(changed), session)
-                for revision, n in enumerate(changed, last - len(changed) + 1):
-                    deposits[n] = replace(deposits[n], case=replace(deposits[n].case, revision=revision))
+                before = await self._raise("revision", len(changed), session) - len(changed)
+                deposits = [_numbered(deposit, before) for deposit in deposits]
                 await self._keep([(deposits[n], drafts[n]) for n in changed], now, session)
             return deposits
 
@@ -572,7 +575,7 @@ class MongoStore:
             meta = self._of("meta")
             if not replace:
                 await self._check_copy(identity)
-            await meta.update_one({"_id": _FACTS}, {"$set": {"filling": True}})
+            await meta.update_one({"_id": _COUNTERS}, {"$set": {"filling": True}})
             for name in (*_COLLECTIONS.values(), "totals"):
                 await self._of(name).delete_many({})
             await meta.update_one({"_id": _COUNTERS}, {"$set": dict.fromkeys(COUNTERS[:3], 0)})
@@ -581,9 +584,10 @@ class MongoStore:
                 await self._write(batch)
             totals = {name: counters[name] for name in COUNTERS[3:]}
             await self._of("totals").insert_one({"_id": 0, **totals})
-            await meta.update_one({"_id": _COUNTERS}, {"$set": {name: counters[name] for name in COUNTERS[:3]}})
             done = {"identity": identity, "epoch": secrets.token_hex(16), "filled": fill_mark(counters)}
-            await meta.update_one({"_id": _FACTS}, {"$set": {**done, "filling": False}})
+            await meta.update_one({"_id": _FACTS}, {"$set": done})
+            raised = {name: counters[name] for name in COUNTERS[:3]}
+            await meta.update_one({"_id": _COUNTERS}, {"$set": {**raised, "filling": False}})
         self._known_genes.clear()
 
     async def _write(self, batch: Sequence[Entry]) -> None:
@@ -592,10 +596,9 @@ class MongoStore:
             await self._of(_COLLECTIONS[kind]).insert_many(documents)
 
     async def _check_copy(self, identity: str) -> None:
-        meta = {row["_id"]: row async for row in self._of("meta").find({})}
-        totals = await self.ledger_totals()
-        counters = {**meta[_COUNTERS], "requests": totals.requests, "results": totals.results}
-        if not meta[_FACTS].get("filling"):
+        meta, totals = await self._meta(), await self.ledger_totals()
+        counters: Document = {**meta[_COUNTERS], "requests": totals.requests, "results": totals.results}
+        if not counters.get("filling"):
             check_copy(identity, meta[_FACTS]["identity"], meta[_FACTS]["filled"], counters)
 
     async def probe(self) -> None:
@@ -626,18 +629,26 @@ def _reaches(marks: Document, seen: Document) -> bool:
 
 
 def _decided(drafts: Sequence[Draft], known: dict[tuple[str, str], Case], now: float) -> list[Deposit]:
-    """Return what becomes of drafts, in order; those that change something have no revision yet."""
+    """Return what becomes of drafts, in order. Revisions that are yet to be given are -1, -2, …"""
     deposits: list[Deposit] = []
+    given = 0
     for draft in drafts:
         before = known.get((draft.owner, draft.id))
         outcome = outcome_of(before, draft)
         if before and outcome in {Outcome.UNCHANGED, Outcome.WITHDRAWN}:
             deposits.append(Deposit(outcome, before))
             continue
-        case = stored(before, draft, float(now), 0)
+        given -= 1
+        case = stored(before, draft, float(now), given)
         known[draft.owner, draft.id] = case
         deposits.append(Deposit(outcome, case))
     return deposits
+
+
+def _numbered(deposit: Deposit, before: int) -> Deposit:
+    """Return a deposit with its revision, the first one given being the next after `before`."""
+    revision = deposit.case.revision
+    return replace(deposit, case=replace(deposit.case, revision=before - revision)) if revision < 0 else deposit
 
 
 def _case(document: Document) -> Case:

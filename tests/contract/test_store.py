@@ -209,3 +209,32 @@ async def test_lines_written_at_once_are_all_there(open_store: OpenStore) -> Non
     again = await open_store()
     assert (await again.ledger_totals()).requests == 100
     await again.close()
+
+
+async def test_one_who_follows_misses_nothing_whoever_writes(open_store: OpenStore) -> None:
+    """Revisions are gapless in the order in which writes become visible: after n comes n + 1, never n - 1."""
+    writers, reader = [await open_store() for _ in range(3)], await open_store()
+
+    async def write(store: Store, name: str) -> None:
+        for number in range(15):
+            await store.deposit([draft(f"{name}-{number}"), draft(f"{name}-{number}-b")], 1.0)
+
+    writing = asyncio.gather(*(write(store, str(n)) for n, store in enumerate(writers)))
+    seen: list[int] = []
+    while len(seen) < 90:
+        seen += [case.revision async for batch in reader.changes_since(seen[-1] if seen else 0) for case in batch]
+        assert seen == list(range(1, len(seen) + 1))
+        revision = (await reader.revisions()).cases
+        assert len(seen) <= revision <= 90
+    await writing
+    for store in (*writers, reader):
+        await store.close()
+
+
+async def test_a_batch_may_hold_one_case_twice_and_the_later_one_counts(store: Store) -> None:
+    deposits = await store.deposit([draft(), draft(sharing="none"), draft(sharing="none"), draft("p2")], 1.0)
+    assert [d.outcome for d in deposits] == [Outcome.NEW, Outcome.CHANGED, Outcome.UNCHANGED, Outcome.NEW]
+    assert [d.case.revision for d in deposits] == [1, 2, 2, 3]
+    case = await store.case("dublin", "p1")
+    assert case == deposits[1].case
+    assert len(await store.audit(0, 10)) == 3

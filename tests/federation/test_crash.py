@@ -1,6 +1,7 @@
 """An acknowledged write survives a kill -9; longer, and with its figures: make crash."""
 
 import asyncio
+import secrets
 from pathlib import Path
 
 from tests.federation.test_processes import environment
@@ -12,3 +13,12 @@ __all__ = ["environment"]  # a fixture
 def test_what_was_acknowledged_survives_twenty_kills_under_writes(tmp_path: Path, environment: dict[str, str]) -> None:
     figures = asyncio.run(crash(20, tmp_path / "data", 0.2, 7, environment))
     assert figures.acknowledged > 20, "something was written in each life"
+
+
+def test_what_was_acknowledged_over_a_database_survives_kills_too(
+    tmp_path: Path, environment: dict[str, str], mongodb: str
+) -> None:
+    uri = mongodb.format(f"test_{secrets.token_hex(8)}")
+    over = {**environment, "MATCHMAKER_STORAGE__MONGODB": uri}
+    figures = asyncio.run(crash(4, tmp_path / "data", 0.4, 7, over))
+    assert figures.acknowledged > 4

@@ -22,9 +22,11 @@ from typing import Any
 
 from aiohttp import ClientError, ClientSession
 
+from matchmaker.exchange.assembly import open_place
+from matchmaker.exchange.config import load_config
+from matchmaker.exchange.places import configured_place
 from matchmaker.records.case import Case
 from matchmaker.store.base import Store
-from matchmaker.store.sqlite.adapter import open_sqlite
 from tests.samples import patient_json
 
 WRITERS = 6
@@ -145,6 +147,7 @@ async def check_audit(store: Store) -> None:
 
 async def crash(rounds: int, directory: Path, seconds: float, seed: int, environment: dict[str, str]) -> Figures:
     """Run all rounds. Fails at the first promise that is broken."""
+    place = configured_place(load_config(None, {"storage.data_dir": directory}, environment).storage)
     chance = random.Random(seed)  # noqa: S311 - a draw to be repeated
     adding = command("client", "add", OWNER, "--role", "depositor", "--data-dir", directory)
     token = subprocess.run(adding, env=environment, capture_output=True, text=True, check=True).stdout.strip()  # noqa: ASYNC221, S603 - our own program
@@ -160,7 +163,7 @@ async def crash(rounds: int, directory: Path, seconds: float, seed: int, environ
             try:
                 await started(session, url, process)
                 starts.append(time.monotonic() - begun)
-                store = open_sqlite(directory)
+                store = await open_place(place)
                 await check(store, expected, expected.touched)
                 if round_ == rounds:
                     await check(store, expected, set(expected.states))

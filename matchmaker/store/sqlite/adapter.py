@@ -5,6 +5,7 @@ workers, the command line beside a running node) write the same file under SQLit
 """
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
@@ -20,7 +21,7 @@ from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.records.reference import Kind, ReferenceFile
 from matchmaker.records.work import Work
-from matchmaker.store.base import Deposit, Draft, NameTaken, NameUnknown, Revisions, StoreUnusable
+from matchmaker.store.base import Deposit, Draft, NameTaken, NameUnknown, Revisions, StoreError, StoreUnusable
 from matchmaker.store.deciding import COUNTERS
 from matchmaker.store.entries import Entry, EntryDamaged, kept_of
 from matchmaker.store.gathering import Gathering
@@ -105,7 +106,8 @@ class SqliteStore:
         """See Store."""
         left = await self._write(lambda connection: cases.withdraw(connection, owner, case_id, now))
         if left:
-            await self.sweep()
+            with contextlib.suppress(StoreError):  # it is withdrawn all the same; the work that is queued tries again
+                await self.sweep()
         return left
 
     async def sweep(self) -> bool:
@@ -341,6 +343,7 @@ def open_sqlite(directory: Path) -> SqliteStore:
 def _opened(path: Path) -> sqlite3.Connection:
     connection = connect(path)
     try:
+        check_writable(path)  # SQLite itself opens a store that a killed process left behind in a read-only directory
         bring_up_to_date(connection, path)
     except BaseException:
         connection.close()
