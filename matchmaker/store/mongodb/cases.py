@@ -1,0 +1,181 @@
+"""Cases, with what is written beside them: revision, audit, work."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from bson import Int64
+from pymongo import ASCENDING, InsertOne, UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from matchmaker.records.audit import Action, AuditLine
+from matchmaker.records.case import Case, KeptCase
+from matchmaker.store.base import SWEEP, Deposit, Draft, Outcome, StoreUnusable
+from matchmaker.store.deciding import audited, outcome_of, stored
+from matchmaker.store.documents import case_fields, document_of, entry_of
+from matchmaker.store.entries import EntryDamaged, case_of, kept_of
+from matchmaker.store.mongodb.database import Document, number, settled, text
+from matchmaker.store.mongodb.errors import speaking
+from matchmaker.store.mongodb.work import Queue
+
+_BATCH = 2_000
+
+
+class Cases(Queue):
+    """The part of a Store that keeps cases."""
+
+    async def deposit(self, drafts: Sequence[Draft], now: float) -> list[Deposit]:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> list[Deposit]:
+            known = await self._known(drafts, session)
+            deposits = _decided(drafts, known, now)
+            changed = [n for n, one in enumerate(deposits) if one.outcome in {Outcome.NEW, Outcome.CHANGED}]
+            if changed:
+                before = await self.raise_counter("revision", len(changed), session) - len(changed)
+                deposits = [_numbered(deposit, before) for deposit in deposits]
+                await self._keep([(deposits[n], drafts[n]) for n in changed], now, session)
+            return deposits
+
+        async with self.turn:
+            return await self.transact(work)
+
+    async def _known(self, drafts: Sequence[Draft], session: AsyncClientSession) -> dict[tuple[str, str], Case]:
+        known: dict[tuple[str, str], Case] = {}
+        for owner in {draft.owner for draft in drafts}:
+            ids = [text(draft.id) for draft in drafts if draft.owner == owner]
+            async for document in self.of("cases").find({"owner": text(owner), "id": {"$in": ids}}, session=session):
+                known[owner, document["id"]] = _case(document)
+        return known
+
+    async def _keep(self, kept: list[tuple[Deposit, Draft]], now: float, session: AsyncClientSession) -> None:
+        writes: list[InsertOne[Document] | UpdateOne] = []
+        for deposit, _ in kept:
+            fields = case_fields(deposit.case)
+            if deposit.outcome is Outcome.NEW:
+                writes.append(InsertOne({"_id": deposit.case.public_id, **fields}))
+            else:
+                writes.append(UpdateOne({"_id": text(deposit.case.public_id)}, {"$set": fields}))
+        await self.of("cases").bulk_write(writes, session=session)
+        lines = [audited(deposit.case, deposit.outcome) for deposit, _ in kept]
+        await self.of("audit").insert_many([_audit_document(line) for line in lines], session=session)
+        for deposit, draft in kept:
+            for kind in draft.work:
+                await self.queue(kind, deposit.case.public_id, deposit.case.revision, now, session)
+
+    async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> Case | None:
+            cases = self.of("cases")
+            document = await cases.find_one({"owner": text(owner), "id": text(case_id)}, session=session)
+            if document is None or document["patient"] is None:
+                return None
+            revision = await self.raise_counter("revision", 1, session)
+            left = replace(_case(document), patient=None, updated_at=float(now), revision=revision)
+            await cases.update_one({"_id": text(left.public_id)}, {"$set": case_fields(left)}, session=session)
+            line = AuditLine(revision, float(now), owner, Action.WITHDRAWN, left.public_id)
+            await self.of("audit").insert_one(_audit_document(line), session=session)
+            await self.of("work").delete_many({"subject": text(left.public_id)}, session=session)
+            await self.queue(SWEEP, left.public_id, revision, now, session)
+            return left
+
+        async with self.turn:
+            return await self.transact(work)
+
+    async def sweep(self) -> bool:
+        """See Store. MongoDB overwrites its files and its oplog in its own time; nothing can hurry it."""
+        return True
+
+    async def case(self, owner: str, case_id: str) -> Case | None:
+        """See Store."""
+        with speaking():
+            document = await self.of("cases").find_one({"owner": text(owner), "id": text(case_id)})
+        return _case(document) if document else None
+
+    async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
+        """See Store."""
+        asked = {"owner": text(owner), "id": {"$gt": text(after)}, "live": True}
+        with speaking():
+            found = self.of("cases").find(asked).sort("id", ASCENDING).limit(number(limit))
+            return [_case(document) async for document in found]
+
+    def read_cases(self, keys: Sequence[int]) -> dict[int, KeptCase]:
+        """See Store."""
+        return asyncio.run_coroutine_threadsafe(self._read(keys), self.loop).result()
+
+    async def _read(self, keys: Sequence[int]) -> dict[int, KeptCase]:
+        asked = {"key": {"$in": [Int64(number(key)) for key in keys]}, "live": True}
+        with speaking():
+            return {int(document["key"]): _kept(document) async for document in self.of("cases").find(asked)}
+
+    async def checksum(self, revision: int) -> tuple[int, int]:
+        """See Store."""
+        some = {"$match": {"live": True, "revision": {"$lte": number(revision)}}}
+        added = {"$group": {"_id": None, "count": {"$sum": 1}, "total": {"$sum": "$version"}}}
+        with speaking():
+            found = await settled(self.of("cases").aggregate([some, added]))
+            rows = [row async for row in found]
+        return (int(rows[0]["count"]), int(rows[0]["total"])) if rows else (0, 0)
+
+    async def count_cases(self) -> int:
+        """See Store."""
+        with speaking():
+            return int(await self.of("cases").count_documents({"live": True}))
+
+    async def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
+        """See Store."""
+        while True:
+            with speaking():
+                changed = self.of("cases").find({"revision": {"$gt": number(revision)}}).sort("revision", ASCENDING)
+                batch = [_kept(document) async for document in changed.limit(_BATCH)]
+            if not batch:
+                return
+            yield batch
+            revision = batch[-1].revision
+
+    async def audit(self, after: int, limit: int) -> list[AuditLine]:
+        """See Store."""
+        with speaking():
+            found = self.of("audit").find({"_id": {"$gt": number(after)}}).sort("_id", ASCENDING)
+            rows = [document async for document in found.limit(number(limit))]
+        return [AuditLine(row["_id"], row["at"], row["actor"], Action(row["action"]), row["public_id"]) for row in rows]
+
+
+def _decided(drafts: Sequence[Draft], known: dict[tuple[str, str], Case], now: float) -> list[Deposit]:
+    """Return what becomes of drafts, in order. Revisions that are yet to be given are -1, -2, …"""
+    deposits: list[Deposit] = []
+    given = 0
+    for draft in drafts:
+        before = known.get((draft.owner, draft.id))
+        outcome = outcome_of(before, draft)
+        if before and outcome in {Outcome.UNCHANGED, Outcome.WITHDRAWN}:
+            deposits.append(Deposit(outcome, before))
+            continue
+        given -= 1
+        case = stored(before, draft, float(now), given)
+        known[draft.owner, draft.id] = case
+        deposits.append(Deposit(outcome, case))
+    return deposits
+
+
+def _numbered(deposit: Deposit, before: int) -> Deposit:
+    """Return a deposit with its revision, the first one given being the next after `before`."""
+    revision = deposit.case.revision
+    return replace(deposit, case=replace(deposit.case, revision=before - revision)) if revision < 0 else deposit
+
+
+def _case(document: Document) -> Case:
+    try:
+        return case_of(entry_of("case", document)[1])
+    except EntryDamaged as error:
+        raise StoreUnusable(f"{error}; restore the database from a backup") from None
+
+
+def _kept(document: Document) -> KeptCase:
+    names = ("owner", "id", "_id", "sharing", "patient", "revision", "version")
+    return kept_of(*(document[name] for name in names))
+
+
+def _audit_document(line: AuditLine) -> Document:
+    return document_of("audit", [line.revision, line.at, line.actor, line.action.value, line.public_id])

@@ -1,0 +1,184 @@
+"""One database of a replica set: transactions, counters, indexes. What every part of the store stands on.
+
+Each write of cases raises the one counter of revisions within its transaction: two of them meet there, one is done
+again, so that revisions are gapless in the order of commits.
+"""
+
+import asyncio
+import inspect
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from pymongo import ASCENDING, AsyncMongoClient, ReturnDocument
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
+from pymongo.read_concern import ReadConcern
+from pymongo.write_concern import WriteConcern
+
+from matchmaker.store.base import Revisions, StoreBusy, StoreUnusable
+from matchmaker.store.deciding import COUNTERS, FRESH_PARTIES
+from matchmaker.store.mongodb.errors import speaking
+
+Document = dict[str, Any]
+MongoClient = AsyncMongoClient[Document]
+Result = TypeVar("Result")
+
+FACTS, COUNTERS_ID = "facts", "counters"
+COLLECTIONS = {
+    "case": "cases",
+    "client": "clients",
+    "peer": "peers",
+    "audit": "audit",
+    "line": "ledger",
+    "gene": "matched_genes",
+    "work": "work",
+    "reference": "reference",
+}
+DURABLE = WriteConcern(w="majority", j=True)
+FILLING = "this database is being filled by a copy or restore; wait until that is done"
+_SCHEMA = 1
+
+
+class Database:
+    """A database, reached by a client whose calls are those that motor and pymongo share."""
+
+    def __init__(self, client: MongoClient, name: str, loop: asyncio.AbstractEventLoop) -> None:
+        self.client = client
+        self.loop = loop
+        self.database: AsyncDatabase[Document] = client.get_database(
+            name, read_concern=ReadConcern("majority"), write_concern=DURABLE
+        )
+        self.turn = asyncio.Lock()  # our own writes of cases wait here rather than for a conflict
+
+    def of(self, name: str) -> AsyncCollection[Document]:
+        """Return a collection."""
+        return self.database.get_collection(name)
+
+    async def prepare(self, *, to_fill: bool) -> None:
+        """Check that the server is a replica set and the database ours; make what is missing. Errors: StoreUnusable."""
+        with speaking():
+            hello = await self.client.admin.command("hello")
+            if not hello.get("setName"):
+                raise StoreUnusable(
+                    "this MongoDB is no replica set, which transactions need: start mongod with --replSet rs0 and run"
+                    " rs.initiate() once; one member is enough"
+                )
+            meta = await self.meta()
+            if FACTS not in meta:
+                await self._begin()
+            elif meta[FACTS]["schema"] > _SCHEMA:
+                raise StoreUnusable("this database was written by a newer version of matchmaker; update this one")
+            elif meta[COUNTERS_ID].get("filling") and not to_fill:
+                raise StoreUnusable("this database is a copy that was broken off; do the copy or restore again")
+            await self._make_indexes()
+
+    async def meta(self) -> dict[str, Document]:
+        """Return counters and facts, read together."""
+        found = self.of("meta").find({"_id": {"$in": [COUNTERS_ID, FACTS]}})
+        return {document["_id"]: document async for document in found}
+
+    async def _begin(self) -> None:
+        if others := set(await self.database.list_collection_names()) - {"meta", *COLLECTIONS.values(), "totals"}:
+            raise StoreUnusable(
+                f"this database holds other things ({min(others)}); name another in the connection string"
+            )
+        counters = {**dict.fromkeys(COUNTERS[:3], 0), "parties": FRESH_PARTIES}
+        meta = self.of("meta")
+        await meta.update_one({"_id": COUNTERS_ID}, {"$setOnInsert": counters}, upsert=True)
+        facts = {"schema": 0, "identity": secrets.token_hex(16), "epoch": secrets.token_hex(16), "filled": ""}
+        await meta.update_one({"_id": FACTS}, {"$setOnInsert": facts}, upsert=True)
+
+    async def _make_indexes(self) -> None:
+        """To version 1. Each may be made again, so that it does not matter where an earlier start was broken off."""
+        cases = self.of("cases")
+        await cases.create_index([("owner", ASCENDING), ("id", ASCENDING)], unique=True)
+        await cases.create_index([("key", ASCENDING)], unique=True)
+        await cases.create_index([("revision", ASCENDING)], unique=True)
+        await cases.create_index([("live", ASCENDING), ("revision", ASCENDING), ("version", ASCENDING)])
+        await self.of("clients").create_index([("token_sha256", ASCENDING)], unique=True)
+        await self.of("work").create_index([("due", ASCENDING)])
+        for name in COLLECTIONS.values():  # a transaction makes no collection while another one does
+            if name not in await self.database.list_collection_names():
+                await self._create(name)
+        await self.of("meta").update_one({"_id": FACTS, "schema": {"$lt": _SCHEMA}}, {"$set": {"schema": _SCHEMA}})
+
+    async def _create(self, name: str) -> None:
+        try:
+            await self.database.create_collection(name)
+        except PyMongoError as error:
+            if name not in await self.database.list_collection_names():  # else another worker was first
+                raise error from None
+
+    @asynccontextmanager
+    async def session(self, **options: Any) -> AsyncIterator[AsyncClientSession]:
+        """Open a session of the driver."""
+        async with await settled(self.client.start_session(**options)) as session:
+            yield session
+
+    async def transact(self, work: Callable[[AsyncClientSession], Awaitable[Result]]) -> Result:
+        """Do work in one transaction, again where another one came between; durable when this returns."""
+
+        async def within(session: AsyncClientSession) -> Result:
+            return await work(session)
+
+        with speaking():
+            async with self.session() as session:
+                return await session.with_transaction(
+                    within, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
+                )
+
+    async def raise_counter(self, counter: str, by: int, session: AsyncClientSession) -> int:
+        change = {"$inc": {counter: by}}
+        found = await self.of("meta").find_one_and_update(
+            {"_id": COUNTERS_ID, "filling": {"$ne": True}},
+            change,
+            return_document=ReturnDocument.AFTER,
+            session=session,
+        )
+        if found is None:
+            raise StoreBusy(FILLING)
+        return int(found[counter])
+
+    async def revisions(self) -> Revisions:
+        """See Store."""
+        with speaking():
+            meta = await self.meta()
+        counters, facts = meta[COUNTERS_ID], meta[FACTS]
+        if counters.get("filling"):
+            raise StoreBusy(FILLING)
+        cases, parties, reference = (int(counters[name]) for name in COUNTERS[:3])
+        return Revisions(cases, parties, reference, facts["identity"], facts["epoch"])
+
+    async def probe(self) -> None:
+        """See Store."""
+        with speaking():
+            await self.of("meta").update_one({"_id": "probe"}, {"$set": {"seen": True}}, upsert=True)
+            for name in COLLECTIONS.values():
+                await self.of(name).find_one({})
+
+    async def close(self) -> None:
+        """See Store."""
+        await settled(self.client.close())
+
+
+async def settled(value: Any) -> Any:
+    """Return what a call gives, where motor has a coroutine and pymongo none, or the other way round."""
+    return await value if inspect.isawaitable(value) else value
+
+
+def text(value: str) -> str:
+    """Return a value for a filter, which must be text: never a document that came from outside."""
+    if not isinstance(value, str):
+        raise TypeError(f"a filter takes text here, not {type(value).__name__}")
+    return str(value)
+
+
+def number(value: int) -> int:
+    """Return a value for a filter, which must be a whole number."""
+    if not isinstance(value, int):
+        raise TypeError(f"a filter takes a whole number here, not {type(value).__name__}")
+    return int(value)

@@ -1,0 +1,125 @@
+"""Clients, peers, and imported reference data: what changes seldom, each change counted."""
+
+from collections.abc import Sequence
+
+from bson import Binary
+from pymongo import ASCENDING
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError
+
+from matchmaker.records.party import Client, Peer, Role
+from matchmaker.records.reference import Kind, ReferenceFile
+from matchmaker.store.base import NameTaken, NameUnknown
+from matchmaker.store.documents import ENTRY_FIELDS
+from matchmaker.store.mongodb.database import Database, Document, text
+from matchmaker.store.mongodb.errors import speaking
+
+
+class Parties(Database):
+    """The part of a Store that keeps who may speak with a node, and what it scores with."""
+
+    async def add_client(self, client: Client) -> None:
+        """See Store."""
+        document = {
+            "_id": client.name,
+            "role": client.role.value,
+            "token_sha256": client.token_sha256,
+            "institution": client.institution,
+            "country": client.country,
+            "created_at": float(client.created_at),
+            "revoked_at": client.revoked_at,
+        }
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("parties", 1, session)
+            revoked = {"_id": text(client.name), "revoked_at": {"$ne": None}}
+            await self.of("clients").delete_many(revoked, session=session)
+            await _insert_named(self.of("clients"), document, "revoke it first: matchmaker client revoke", session)
+
+        await self.transact(work)
+
+    async def revoke_client(self, name: str, now: float) -> None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("parties", 1, session)
+            valid = {"_id": text(name), "revoked_at": None}
+            change = {"$set": {"revoked_at": float(now)}}
+            if not (await self.of("clients").update_one(valid, change, session=session)).matched_count:
+                raise NameUnknown(f"there is no client {name!r} with a valid token")
+
+        await self.transact(work)
+
+    async def clients(self) -> list[Client]:
+        """See Store."""
+        with speaking():
+            found = [row async for row in self.of("clients").find({}).sort("_id", ASCENDING)]
+        rest = ("token_sha256", "institution", "country", "created_at", "revoked_at")
+        return [Client(row["_id"], Role(row["role"]), *(row[name] for name in rest)) for row in found]
+
+    async def add_peer(self, peer: Peer) -> None:
+        """See Store."""
+        names = ENTRY_FIELDS["peer"]
+        values = (peer.name, peer.url, peer.country, peer.token_file, peer.version, peer.mitochondrion)
+        document = dict(zip(names, values, strict=True))
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("parties", 1, session)
+            await _insert_named(self.of("peers"), document, "remove it first: matchmaker peer remove", session)
+
+        await self.transact(work)
+
+    async def remove_peer(self, name: str) -> None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("parties", 1, session)
+            if not (await self.of("peers").delete_one({"_id": text(name)}, session=session)).deleted_count:
+                raise NameUnknown(f"there is no peer {name!r}")
+
+        await self.transact(work)
+
+    async def peers(self) -> list[Peer]:
+        """See Store."""
+        with speaking():
+            found = [row async for row in self.of("peers").find({}).sort("_id", ASCENDING)]
+        return [Peer(*(row[name] for name in ENTRY_FIELDS["peer"])) for row in found]
+
+    async def reference(self) -> list[ReferenceFile]:
+        """See Store."""
+        with speaking():
+            found = [row async for row in self.of("reference").find({}).sort("_id", ASCENDING)]
+        names = ENTRY_FIELDS["reference"][1:]
+        return [ReferenceFile(Kind(row["_id"]), *(row[name] for name in names)) for row in found]
+
+    async def set_reference(self, files: Sequence[ReferenceFile]) -> None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("reference", 1, session)
+            for file in files:
+                values = (file.kind.value, file.name, file.version, file.sha256, file.imported_at, Binary(file.content))
+                document = dict(zip(ENTRY_FIELDS["reference"], values, strict=True))
+                same = {"_id": text(file.kind.value)}
+                await self.of("reference").replace_one(same, document, upsert=True, session=session)
+
+        await self.transact(work)
+
+    async def clear_reference(self) -> None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("reference", 1, session)
+            await self.of("reference").delete_many({}, session=session)
+
+        await self.transact(work)
+
+
+async def _insert_named(
+    collection: AsyncCollection[Document], document: Document, freeing: str, session: AsyncClientSession
+) -> None:
+    try:
+        await collection.insert_one(document, session=session)
+    except DuplicateKeyError:
+        raise NameTaken(f"the name {document['_id']!r} is taken in {collection.name}; {freeing}") from None

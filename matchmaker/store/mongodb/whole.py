@@ -1,0 +1,113 @@
+"""The store as a whole: everything read within a snapshot, everything replaced."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+
+from pymongo import ASCENDING
+from pymongo.asynchronous.client_session import AsyncClientSession
+
+from matchmaker.store.base import StoreBusy
+from matchmaker.store.deciding import COUNTERS, check_copy, fill_mark
+from matchmaker.store.documents import document_of, entry_of
+from matchmaker.store.entries import Entry
+from matchmaker.store.mongodb.database import COLLECTIONS, COUNTERS_ID, FACTS, Document
+from matchmaker.store.mongodb.errors import speaking
+from matchmaker.store.mongodb.ledger import Ledger
+
+_BATCH = 2_000
+_LOOKS, _LOOK_SECONDS = 200, 0.02
+_ORDER = {
+    "case": ["revision"],
+    "client": ["_id"],
+    "peer": ["_id"],
+    "audit": ["_id"],
+    "line": ["at", "asker", "results", "genes"],
+    "gene": ["_id"],
+    "work": ["kind", "subject"],
+    "reference": ["_id"],
+}
+
+
+class Whole(Ledger):
+    """The part of a Store that is copied, backed up and restored."""
+
+    async def export(self) -> AsyncIterator[list[Entry]]:
+        """See Store. Within a snapshot, which the server keeps for five minutes unless it is told to keep it longer."""
+        with speaking():
+            seen = await self._marks(None)
+            for _ in range(_LOOKS):
+                async with self.session(snapshot=True) as session:
+                    if not _reaches(await self._marks(session), seen):
+                        await asyncio.sleep(_LOOK_SECONDS)  # a snapshot may lag behind what was acknowledged
+                        continue
+                    async for batch in self._entries(session):
+                        yield batch
+                    return
+            raise StoreBusy("MongoDB gives no snapshot that is as new as what it has acknowledged; try again")
+
+    async def _marks(self, session: AsyncClientSession | None) -> Document:
+        """Return what tells how far the database is: facts, counters, and the ledger's totals."""
+        bare = self.client.get_database(self.database.name)  # a snapshot has a read concern of its own
+        meta = {row["_id"]: row async for row in bare.get_collection("meta").find({}, session=session)}
+        totals = [row async for row in bare.get_collection("totals").find({}, session=session)]
+        sums = {name: sum(row[name] for row in totals) for name in COUNTERS[3:]}
+        return {**meta[FACTS], **{name: int(meta[COUNTERS_ID][name]) for name in COUNTERS[:3]}, **sums}
+
+    async def _entries(self, session: AsyncClientSession) -> AsyncIterator[list[Entry]]:
+        bare = self.client.get_database(self.database.name)
+        marks = await self._marks(session)
+        yield [("facts", [marks["identity"], *(marks[name] for name in COUNTERS)])]
+        for kind, collection in COLLECTIONS.items():
+            order = [(name, ASCENDING) for name in _ORDER[kind]]
+            found = bare.get_collection(collection).find({}, session=session).sort(order).allow_disk_use(True)
+            batch: list[Entry] = []
+            async for document in found:
+                batch.append(entry_of(kind, document))
+                if len(batch) >= _BATCH:
+                    yield batch
+                    batch = []
+            if batch:
+                yield batch
+
+    async def fill(self, entries: AsyncIterator[list[Entry]], *, replace: bool = False) -> None:
+        """See Store. Marked as being filled until it is done."""
+        first = await anext(entries)
+        (kind, (identity, *numbers)) = first[0]
+        if kind != "facts":
+            raise ValueError("what a store is filled with begins with its facts")
+        counters = dict(zip(COUNTERS, numbers, strict=True))
+        with speaking():
+            meta = self.of("meta")
+            if not replace:
+                await self._check_copy(identity)
+            await meta.update_one({"_id": COUNTERS_ID}, {"$set": {"filling": True}})
+            for name in (*COLLECTIONS.values(), "totals"):
+                await self.of(name).delete_many({})
+            await meta.update_one({"_id": COUNTERS_ID}, {"$set": dict.fromkeys(COUNTERS[:3], 0)})
+            await self._write(first[1:])
+            async for batch in entries:
+                await self._write(batch)
+            totals = {name: counters[name] for name in COUNTERS[3:]}
+            await self.of("totals").insert_one({"_id": 0, **totals})
+            done = {"identity": identity, "epoch": secrets.token_hex(16), "filled": fill_mark(counters)}
+            await meta.update_one({"_id": FACTS}, {"$set": done})
+            raised = {name: counters[name] for name in COUNTERS[:3]}
+            await meta.update_one({"_id": COUNTERS_ID}, {"$set": {**raised, "filling": False}})
+        self._known_genes.clear()
+
+    async def _write(self, batch: Sequence[Entry]) -> None:
+        for kind in dict.fromkeys(kind for kind, _ in batch):
+            documents = [document_of(kind, values) for other, values in batch if other == kind]
+            await self.of(COLLECTIONS[kind]).insert_many(documents)
+
+    async def _check_copy(self, identity: str) -> None:
+        meta, totals = await self.meta(), await self.ledger_totals()
+        counters: Document = {**meta[COUNTERS_ID], "requests": totals.requests, "results": totals.results}
+        if not counters.get("filling"):
+            check_copy(identity, meta[FACTS]["identity"], meta[FACTS]["filled"], counters)
+
+
+def _reaches(marks: Document, seen: Document) -> bool:
+    """Tell whether one state of the database is no older than another."""
+    return marks["epoch"] == seen["epoch"] and all(marks[name] >= seen[name] for name in COUNTERS)
