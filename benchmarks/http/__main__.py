@@ -1,6 +1,6 @@
 """Load a node with published cases, some of them again and again with changed terms, and ask it over HTTP.
 
-    python -m benchmarks.http [--cases N] [--requests N] [--json]
+    python -m benchmarks.http [--cases N] [--requests N] [--workers N] [--mongodb URI] [--json]
 
 Prints the cases loaded a second, the seconds from start to the first answer, cold and warm, and for 1, 8 and 64
 clients: requests a second, p50 and p99 in ms, and how long the small requests take that are sent beside (how long the
@@ -34,6 +34,11 @@ QUERIES = 2_000  # all different, so that what a node keeps of earlier answers h
 TERMS = 10
 SEED = 11
 BESIDE_SECONDS = 0.02
+SETTINGS = {
+    "MATCHMAKER_ONTOLOGY__CACHE_DIR": str(user_cache_dir()),
+    "MATCHMAKER_BUDGET__QUERIES_PER_MINUTE": "0",
+    "MATCHMAKER_LOG__LEVEL": "WARNING",
+}
 
 
 def main() -> None:
@@ -41,24 +46,30 @@ def main() -> None:
     options = argparse.ArgumentParser(description="How many requests a node answers.")
     options.add_argument("--cases", type=int, default=10_000)
     options.add_argument("--requests", type=int, default=2_000)
+    options.add_argument("--workers", type=int, default=1, help="processes that answer")
+    options.add_argument("--mongodb", default="", metavar="URI", help="keep the cases there, in an empty database")
     options.add_argument("--json", action="store_true")
     chosen = options.parse_args()
+    settings = {**SETTINGS, "MATCHMAKER_SERVER__WORKERS": str(chosen.workers)}
+    if chosen.mongodb:
+        settings["MATCHMAKER_STORAGE__MONGODB"] = chosen.mongodb
     with tempfile.TemporaryDirectory() as folder:
-        for row in asyncio.run(_measured(Path(folder), chosen.cases, chosen.requests)):
+        for row in asyncio.run(_measured(Path(folder), chosen.cases, chosen.requests, child_environment(settings))):
             print(json.dumps(row) if chosen.json else "  ".join(f"{name} {value}" for name, value in row.items()))
 
 
-async def _measured(folder: Path, count: int, requests: int) -> list[dict[str, Any]]:
+async def _measured(folder: Path, count: int, requests: int, environment: dict[str, str]) -> list[dict[str, Any]]:
     rows = [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).splitlines()]
     data, file = folder / "data", folder / "cases.jsonl"
-    file.write_text("".join(_cases(rows, count)), encoding="utf-8")
+    with file.open("w", encoding="utf-8") as lines:
+        lines.writelines(_cases(rows, count))
     started = time.perf_counter()
-    _run("load", "--share", "all", "--data-dir", data, file)
+    _run(environment, "load", "--share", "all", "--data-dir", data, file)
     measured: list[dict[str, Any]] = [{"cases": count, "load_per_s": round(count / (time.perf_counter() - started))}]
-    token = _run("client", "add", "asker", "--role", "node", "--data-dir", data)
-    with _serving(data) as url:
+    token = _run(environment, "client", "add", "asker", "--role", "node", "--data-dir", data)
+    with _serving(data, environment) as url:
         cold = await _first_answer(url)
-    with _serving(data) as url:
+    with _serving(data, environment) as url:
         measured.append({"cases": count, "cold_start_s": cold, "warm_start_s": await _first_answer(url)})
         queries = _queries(rows)
         for clients in CLIENTS:
@@ -132,17 +143,12 @@ async def _beside(session: ClientSession, url: str, waits: list[float]) -> None:
 
 
 @contextlib.contextmanager
-def _serving(data: Path) -> Iterator[str]:
+def _serving(data: Path, environment: dict[str, str]) -> Iterator[str]:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
-    settings = {
-        "MATCHMAKER_ONTOLOGY__CACHE_DIR": str(user_cache_dir()),
-        "MATCHMAKER_BUDGET__QUERIES_PER_MINUTE": "0",
-        "MATCHMAKER_LOG__LEVEL": "WARNING",
-    }
     command = [sys.executable, "-m", "matchmaker", "serve", "--data-dir", str(data), "--port", str(port)]
-    process = subprocess.Popen(command, env=child_environment(settings), stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)  # noqa: S603 - our own program
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -161,9 +167,9 @@ async def _first_answer(url: str) -> float:
             await asyncio.sleep(0.01)
 
 
-def _run(*arguments: object) -> str:
+def _run(environment: dict[str, str], *arguments: object) -> str:
     command = [sys.executable, "-m", "matchmaker", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - our own program
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - our own program
 
 
 if __name__ == "__main__":

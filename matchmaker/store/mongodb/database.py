@@ -132,12 +132,10 @@ class Database:
                 )
 
     async def raise_counter(self, counter: str, by: int, session: AsyncClientSession) -> int:
-        change = {"$inc": {counter: by}}
+        """Add to a counter and return its new value. Errors: StoreBusy, while the database is being filled."""
+        ours = {"_id": COUNTERS_ID, "filling": {"$ne": True}}
         found = await self.of("meta").find_one_and_update(
-            {"_id": COUNTERS_ID, "filling": {"$ne": True}},
-            change,
-            return_document=ReturnDocument.AFTER,
-            session=session,
+            ours, {"$inc": {counter: by}}, return_document=ReturnDocument.AFTER, session=session
         )
         if found is None:
             raise StoreBusy(FILLING)
