@@ -100,7 +100,7 @@ class SqliteStore:
 
     async def deposit(self, drafts: Sequence[Draft], now: float) -> list[Deposit]:
         """See Store."""
-        return await self._write(lambda connection: [cases.deposit(connection, draft, now) for draft in drafts])
+        return await self._write(lambda connection: cases.deposit(connection, drafts, now))
 
     async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
         """See Store."""

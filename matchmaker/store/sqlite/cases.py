@@ -1,6 +1,7 @@
 """Cases in the embedded store, with what is written beside them: revision, audit, work. Called within transactions."""
 
 import sqlite3
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matchmaker.records.audit import Action, AuditLine
@@ -30,23 +31,36 @@ def find(connection: sqlite3.Connection, owner: str, case_id: str) -> Case | Non
     return read_case(row) if row else None
 
 
-def deposit(connection: sqlite3.Connection, draft: Draft, now: float) -> Deposit:
-    """Store a draft, if it changes anything."""
-    known = find(connection, draft.owner, draft.id)
-    outcome = outcome_of(known, draft)
-    if known and outcome in {Outcome.UNCHANGED, Outcome.WITHDRAWN}:
-        return Deposit(outcome, known)
-    case = stored(known, draft, now, raise_counter(connection, "revision"))
+def deposit(connection: sqlite3.Connection, drafts: Sequence[Draft], now: float) -> list[Deposit]:
+    """Store those drafts that change anything, each with a revision and a line of the audit."""
+    revision = before = raise_counter(connection, "revision", 0)
+    deposits: list[Deposit] = []
+    lines: list[AuditLine] = []
+    for draft in drafts:
+        known = find(connection, draft.owner, draft.id)
+        outcome = outcome_of(known, draft)
+        if known and outcome in {Outcome.UNCHANGED, Outcome.WITHDRAWN}:
+            deposits.append(Deposit(outcome, known))
+            continue
+        revision += 1
+        case = stored(known, draft, now, revision)
+        _keep(connection, case)
+        for kind in draft.work:
+            queue(connection, kind, case.public_id, revision, now)
+        lines.append(audited(case, outcome))
+        deposits.append(Deposit(outcome, case))
+    write_audit(connection, lines)
+    raise_counter(connection, "revision", revision - before)
+    return deposits
+
+
+def _keep(connection: sqlite3.Connection, case: Case) -> None:
     connection.execute(
         f"INSERT INTO cases (key, {CASE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (owner, id) DO UPDATE SET sharing = excluded.sharing, patient = excluded.patient,"
         " updated_at = excluded.updated_at, revision = excluded.revision",
         (key_of(case.public_id), *case_values(case)),
     )
-    write_audit(connection, audited(case, outcome))
-    for kind in draft.work:
-        queue(connection, kind, case.public_id, case.revision, now)
-    return Deposit(outcome, case)
 
 
 def withdraw(connection: sqlite3.Connection, owner: str, case_id: str, now: float) -> Case | None:
@@ -59,16 +73,16 @@ def withdraw(connection: sqlite3.Connection, owner: str, case_id: str, now: floa
         f"UPDATE cases SET patient = NULL, updated_at = ?, revision = ? WHERE owner = ? AND id = ? RETURNING {CASE}",
         (now, revision, owner, case_id),
     ).fetchone()
-    write_audit(connection, AuditLine(revision, now, owner, Action.WITHDRAWN, case.public_id))
+    write_audit(connection, [AuditLine(revision, now, owner, Action.WITHDRAWN, case.public_id)])
     connection.execute("DELETE FROM work WHERE subject = ?", (case.public_id,))  # what waited for it goes with it
     queue(connection, SWEEP, case.public_id, revision, now)
     return read_case(row)
 
 
-def write_audit(connection: sqlite3.Connection, line: AuditLine) -> None:
-    """Write a line of the audit."""
-    row = (line.revision, line.at, line.actor, line.action.value, line.public_id)
-    connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", row)
+def write_audit(connection: sqlite3.Connection, lines: Iterable[AuditLine]) -> None:
+    """Write lines of the audit."""
+    rows = [(line.revision, line.at, line.actor, line.action.value, line.public_id) for line in lines]
+    connection.executemany("INSERT INTO audit VALUES (?, ?, ?, ?, ?)", rows)
 
 
 def queue(connection: sqlite3.Connection, kind: str, subject: str, revision: int, due: float) -> None:
