@@ -20,6 +20,7 @@ from typing import IO, Any
 from matchmaker import __version__
 from matchmaker.exchange.batches import batches
 from matchmaker.exchange.withdrawals import Withdrawal
+from matchmaker.ontology.files import sync_directory
 from matchmaker.records.audit import Action
 from matchmaker.store.base import Store
 from matchmaker.store.entries import KINDS, Digest, Entry, line_of
@@ -94,7 +95,7 @@ def _new_file(file: Path) -> Iterator[IO[bytes]]:
             raw.flush()
             os.fsync(raw.fileno())
         part.rename(file)
-        _sync(file.parent)
+        sync_directory(file.parent)
     finally:
         part.unlink(missing_ok=True)
 
@@ -113,14 +114,6 @@ async def write_backup_to(store: Store, raw: IO[bytes], made_at: str, progress: 
 
 def _line(value: dict[str, Any]) -> bytes:
     return json.dumps(value).encode() + b"\n"
-
-
-def _sync(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read_backup(file: Path) -> Iterator[Entry]:

@@ -103,13 +103,14 @@ class Exchange:
 
     async def withdraw(self, owner: Client, case_id: str) -> None:
         """Erase a case. Errors: NotFound."""
-        left = await self._store.withdraw(owner.name, case_id, self._world.now())
+        case = await self.case(owner, case_id)
+        now = self._world.now()
+        line = Withdrawal(owner.name, case_id, case.public_id, now)
+        await asyncio.to_thread(self._withdrawals.append, line)  # first: no backup may ever bring it back
+        left = await self._store.withdraw(owner.name, case_id, now)
         if left is None:
             raise _missing(case_id)
         await self._following.take_in(left)
-        await asyncio.to_thread(
-            self._withdrawals.append, Withdrawal(owner.name, case_id, left.public_id, left.updated_at)
-        )
 
     async def case(self, owner: Client, case_id: str) -> Case:
         """Return an owner's case. Errors: NotFound, for another's case exactly as for a missing one."""

@@ -1,14 +1,20 @@
 """The log of withdrawals, beside the store: what a backup restored later must not bring back.
 
-A line of JSON for each, on disk before the withdrawal is acknowledged. It holds what a withdrawn case leaves in the
-store, too: its owner and its two ids.
+A line of JSON for each, on disk before the store erases the case: none is ever missing. If the store then fails, the
+line stands for a withdrawal that was asked for and not acknowledged, and a restore applies it, too. It holds what a
+withdrawn case leaves in the store: its owner and its two ids.
 """
 
+import errno
+import fcntl
 import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from matchmaker.ontology.files import sync_directory
+from matchmaker.store.base import StoreBusy, StoreFull
 
 FILE_NAME = "withdrawals.jsonl"
 
@@ -28,21 +34,36 @@ class WithdrawalsUnreadable(Exception):
 
 
 class WithdrawalLog:
-    """Appends to one file. May be used by several threads and processes at once: each line is one write."""
+    """Appends to one file. May be used by several threads and processes at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def append(self, withdrawal: Withdrawal) -> None:
-        """Write a line; it is on disk when this returns. Errors: OSError."""
+        """Write a line, whole or not at all; it is on disk when this returns. Errors: StoreFull, StoreBusy."""
         line = json.dumps(asdict(withdrawal), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
-        handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
-            if os.write(handle, line) != len(line):
-                raise OSError(f"{self._path} took only a part of a line")
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX)
+                _append(handle, line)
+            finally:
+                os.close(handle)
+            sync_directory(self._path.parent)
+        except OSError as error:
+            full = error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+            raise (StoreFull if full else StoreBusy)(f"{self._path} cannot be written: {error.strerror}") from None
+
+
+def _append(handle: int, line: bytes) -> None:
+    before = os.fstat(handle).st_size
+    try:
+        if os.write(handle, line) != len(line):
+            raise OSError(errno.ENOSPC, "it took only a part of a line")
+        os.fsync(handle)
+    except OSError:
+        os.ftruncate(handle, before)
+        raise
 
 
 def read_withdrawals(path: Path) -> Iterator[Withdrawal]:

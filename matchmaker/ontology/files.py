@@ -25,6 +25,15 @@ def replace_file(path: Path, content: bytes | Iterable[bytes | memoryview], mode
         raise
 
 
+def sync_directory(directory: Path) -> None:
+    """Return when a directory's entries are on disk: a new file outlives a loss of power by them. Errors: OSError."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
 def remove_halves(path: Path) -> None:
     """Remove what processes that were killed while replacing `path` left beside it."""
     for half in path.parent.glob(f".{path.name}.*{_SUFFIX}"):
