@@ -1,15 +1,17 @@
 """Print how well each measure ranks published cases, by phenotype alone.
 
-python -m benchmarks.quality [PHENOPACKETS ...]
+python -m benchmarks.quality [--first] [PHENOPACKETS ...]
+
+--first takes the first ten cases of each gene in the order of the file, in place of ten that are drawn.
 """
 
+import argparse
 import platform
-import sys
 from pathlib import Path
 
 from benchmarks.quality.measures import Cases, Measure, lsx, references
 from benchmarks.quality.ranking import Ranks, interval, rank
-from benchmarks.quality.task import DATA, PublishedCase, drawn, noisy, published_cases
+from benchmarks.quality.task import DATA, PublishedCase, drawn, first_ones, noisy, published_cases
 from matchmaker.exchange.config import Config, load_config, user_cache_dir
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.matching.profile import Knowledge
@@ -19,11 +21,15 @@ OURS = "LSX"
 LED = "simGIC, as in patientMatcher"
 
 
-def main(paths: list[Path]) -> None:
+def main() -> None:
     """Evaluate and print."""
+    options = argparse.ArgumentParser(description="How well each measure ranks published cases.")
+    options.add_argument("paths", nargs="*", type=Path, default=[DATA], metavar="PHENOPACKETS")
+    options.add_argument("--first", action="store_true", help="the first ten cases of a gene, not ten that are drawn")
+    chosen = options.parse_args()
     config = load_config(None, {"ontology.cache_dir": user_cache_dir()}, {})
     knowledge = load_knowledge(config)
-    cases = drawn(published_cases(paths, knowledge))
+    cases = (first_ones if chosen.first else drawn)(published_cases(chosen.paths, knowledge))
     print(f"{len(cases)} cases of {len({case.gene for case in cases})} genes; {_versions(knowledge)}; {_machine()}")
     for title, queries, honest in (
         ("any case, clean query", cases, False),
@@ -64,4 +70,4 @@ def _machine() -> str:
 
 
 if __name__ == "__main__":
-    main([Path(argument) for argument in sys.argv[1:]] or [DATA])
+    main()

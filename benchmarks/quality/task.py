@@ -7,7 +7,7 @@ of the query's own publication first.
 import gzip
 import json
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,6 +71,17 @@ def drawn(cases: Sequence[PublishedCase], seed: int = SEED) -> list[PublishedCas
     for gene in sorted(by_gene):
         same = by_gene[gene]
         kept += sorted(chance.sample(same, min(MOST_OF_A_GENE, len(same))), key=lambda case: case.id)
+    return kept
+
+
+def first_ones(cases: Sequence[PublishedCase]) -> list[PublishedCase]:
+    """Return the first MOST_OF_A_GENE cases of each gene, in the order given."""
+    met: Counter[str] = Counter()
+    kept: list[PublishedCase] = []
+    for case in cases:
+        met[case.gene] += 1
+        if met[case.gene] <= MOST_OF_A_GENE:
+            kept.append(case)
     return kept
 
 

@@ -1,11 +1,13 @@
 """What a raw value means is strictly increasing, and a phenotype alone promises no more than a half."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matchmaker.exchange.reference import load_calibration
+from matchmaker.exchange.reference import CALIBRATION, load_calibration
 from matchmaker.matching.calibration import CEILING, CalibrationUnreadable, parse_calibration
 from matchmaker.matching.score import combined
 
@@ -36,6 +38,8 @@ def test_what_is_below_the_raw_value_of_a_score_is_below_the_score(minimum: floa
 
 def test_the_table_says_which_command_made_it() -> None:
     assert SHIPPED.version.startswith("LSX 1, phenopacket-store")
+    made_by = json.loads(CALIBRATION.read_text(encoding="utf-8"))["made_by"]
+    assert made_by == "python -m benchmarks.quality.calibration --write"
 
 
 @pytest.mark.parametrize(
