@@ -238,3 +238,16 @@ async def test_a_batch_may_hold_one_case_twice_and_the_later_one_counts(store: S
     case = await store.case("dublin", "p1")
     assert case == deposits[1].case
     assert len(await store.audit(0, 10)) == 3
+
+
+async def test_many_workers_write_the_ledger_at_once_and_it_adds_up(open_store: OpenStore) -> None:
+    stores = [await open_store() for _ in range(4)]
+
+    async def write(store: Store, name: str) -> None:
+        for number in range(10):
+            await store.write_ledger(LedgerLine(1.0, name, 2, (f"G{number}", "same")))
+
+    await asyncio.gather(*(write(store, str(n)) for n, store in enumerate(stores) for _ in range(3)))
+    for store in stores:
+        assert await store.ledger_totals() == LedgerTotals(requests=120, results=240, unique_genes=11)
+        await store.close()

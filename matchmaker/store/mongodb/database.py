@@ -41,6 +41,8 @@ COLLECTIONS = {
 DURABLE = WriteConcern(w="majority", j=True)
 FILLING = "this database is being filled by a copy or restore; wait until that is done"
 _SCHEMA = 1
+_TRANSIENT, _UNKNOWN = "TransientTransactionError", "UnknownTransactionCommitResult"
+_WAITS_MS = (2, 5, 10, 20, 50, *(100,) * 100)  # before a transaction is tried again, at least; twice that at most
 
 
 class Database:
@@ -120,16 +122,26 @@ class Database:
             yield session
 
     async def transact(self, work: Callable[[AsyncClientSession], Awaitable[Result]]) -> Result:
-        """Do work in one transaction, again where another one came between; durable when this returns."""
+        """Do work in one transaction, again where another one came between; durable when this returns.
 
-        async def within(session: AsyncClientSession) -> Result:
-            return await work(session)
+        Motor does not try a commit again that met another transaction, nor one whose fate it cannot tell: we do.
+        """
+        results: list[Result] = []
+
+        async def within(session: AsyncClientSession) -> None:
+            results.append(await work(session))
 
         with speaking():
             async with self.session() as session:
-                return await session.with_transaction(
-                    within, read_concern=ReadConcern("snapshot"), write_concern=DURABLE
-                )
+                for wait_ms in _WAITS_MS:
+                    try:
+                        await session.with_transaction(within, ReadConcern("snapshot"), DURABLE)
+                    except PyMongoError as error:
+                        if not await _is_committed_after_all(error, session):
+                            await asyncio.sleep((wait_ms + secrets.randbelow(wait_ms)) / 1000)
+                            continue
+                    return results[-1]
+        raise StoreBusy("MongoDB's transactions met others again and again; try again")
 
     async def raise_counter(self, counter: str, by: int, session: AsyncClientSession) -> int:
         """Add to a counter and return its new value. Errors: StoreBusy, while the database is being filled."""
@@ -161,6 +173,26 @@ class Database:
     async def close(self) -> None:
         """See Store."""
         await settled(self.client.close())
+
+
+async def _is_committed_after_all(error: PyMongoError, session: AsyncClientSession) -> bool:
+    """Try the commit again of a transaction that failed, where nobody can tell whether it was committed.
+
+    Returns False when it is to be begun anew. Errors: the driver's, when neither helps.
+    """
+    for wait_ms in _WAITS_MS:
+        if not error.has_error_label(_UNKNOWN):
+            break
+        await asyncio.sleep(wait_ms / 1000)
+        try:
+            await session.commit_transaction()
+        except PyMongoError as again:
+            error = again
+        else:
+            return True
+    if error.has_error_label(_TRANSIENT):
+        return False
+    raise error
 
 
 async def settled(value: Any) -> Any:

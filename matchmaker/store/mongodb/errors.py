@@ -7,19 +7,39 @@ from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     DocumentTooLarge,
-    DuplicateKeyError,
     OperationFailure,
     PyMongoError,
+    WriteConcernError,
 )
 
 from matchmaker.store.base import CaseTooLarge, PublicIdTaken, StoreBusy, StoreError, StoreFull, StoreUnusable
 from matchmaker.store.entries import EntryDamaged
 
-# Codes: mongodb.com/docs/manual/reference/error-codes
-_DUPLICATE = 11_000
-_OUT_OF_DISK = {14_031, 12_300}
-_TOO_LARGE = {10_334, 17_280, 17_419, 17_420}
-_NOT_ALLOWED = {13, 18, 8_000}
+# What codes mean: mongodb.com/docs/manual/reference/error-codes
+_MEANINGS: tuple[tuple[frozenset[int], type[StoreError], str], ...] = (
+    (
+        frozenset({10_334, 17_280, 17_419, 17_420}),
+        CaseTooLarge,
+        "a case is larger than MongoDB keeps in one document, 16 MiB",
+    ),
+    (frozenset({11_000}), PublicIdTaken, "the public id of a new case is taken; try again"),
+    (frozenset({12_300, 14_031}), StoreFull, "MongoDB cannot grow: make room on its disk"),
+    (
+        frozenset({239, 246}),
+        StoreBusy,
+        "MongoDB has forgotten the snapshot that was being read: raise its minSnapshotHistoryWindowInSeconds (300)",
+    ),
+    (
+        frozenset({43, 91, 112, 175, 189, 237, 10_107, 11_600, 11_602, 13_435}),
+        StoreBusy,
+        "MongoDB broke off, as it does when another member becomes primary; try again",
+    ),
+    (
+        frozenset({13, 18, 8_000}),
+        StoreUnusable,
+        "MongoDB does not let us in: see user and password of the connection string, and its roles",
+    ),
+)
 
 
 @contextmanager
@@ -34,26 +54,23 @@ def speaking() -> Iterator[None]:
 
 
 def _translated(error: PyMongoError) -> StoreError:
-    """Return what an error of the driver means (codes: mongodb.com/docs/manual/reference/error-codes)."""
-    code = error.code if isinstance(error, OperationFailure) else None
-    codes = (
-        {one.get("code") for one in (error.details or {}).get("writeErrors", ())}
-        if isinstance(error, BulkWriteError)
-        else {code}
-    )
-    if isinstance(error, DocumentTooLarge) or codes & _TOO_LARGE:
-        return CaseTooLarge("a case is larger than MongoDB keeps in one document, 16 MiB")
-    if isinstance(error, DuplicateKeyError) or _DUPLICATE in codes:
-        return PublicIdTaken("the public id of a new case is taken; try again")
-    if codes & _OUT_OF_DISK:
-        return StoreFull("MongoDB cannot grow: make room on its disk")
-    if codes & _NOT_ALLOWED:
-        return StoreUnusable(
-            "MongoDB does not let us in: see user and password of the connection string, and its roles"
-        )
-    if isinstance(error, ConnectionFailure) or error.timeout or _passes(error):
+    """Return what an error of the driver means."""
+    codes = _codes(error)
+    for known, kind, message in _MEANINGS:
+        if codes & known:
+            return kind(message)
+    if isinstance(error, DocumentTooLarge):
+        return _MEANINGS[0][1](_MEANINGS[0][2])
+    if isinstance(error, ConnectionFailure | WriteConcernError) or error.timeout or _passes(error):
         return StoreBusy(f"MongoDB cannot be reached or has no primary just now ({type(error).__name__})")
-    return StoreUnusable(f"MongoDB refuses ({type(error).__name__}, code {code}); see its log")
+    return StoreUnusable(f"MongoDB refuses ({type(error).__name__}, code {min(codes, default='none')}); see its log")
+
+
+def _codes(error: PyMongoError) -> set[int]:
+    if isinstance(error, BulkWriteError):
+        details = error.details or {}
+        return {one["code"] for name in ("writeErrors", "writeConcernErrors") for one in details.get(name, ())}
+    return {error.code} if isinstance(error, OperationFailure) and error.code is not None else set()
 
 
 def _passes(error: PyMongoError) -> bool:

@@ -43,7 +43,8 @@ class Ledger(Database):
 
     async def _add_genes(self, genes: set[str]) -> None:
         if fresh := sorted(genes - self._known_genes):
-            writes = [UpdateOne({"_id": text(gene)}, {"$setOnInsert": {"_id": gene}}, upsert=True) for gene in fresh]
+            met = {"$setOnInsert": {"matched": True}}  # not the id: so the server itself tries a meeting of two again
+            writes = [UpdateOne({"_id": text(gene)}, met, upsert=True) for gene in fresh]
             with speaking():
                 await self.of("matched_genes").bulk_write(writes, ordered=False)
             self._known_genes.update(fresh)

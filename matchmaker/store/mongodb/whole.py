@@ -83,7 +83,8 @@ class Whole(Ledger):
                 await self._check_copy(identity)
             await meta.update_one({"_id": COUNTERS_ID}, {"$set": {"filling": True}})
             for name in (*COLLECTIONS.values(), "totals"):
-                await self.of(name).delete_many({})
+                await self.database.drop_collection(name)  # at once, however much was in it
+            await self._make_indexes()
             await meta.update_one({"_id": COUNTERS_ID}, {"$set": dict.fromkeys(COUNTERS[:3], 0)})
             await self._write(first[1:])
             async for batch in entries:
