@@ -23,7 +23,7 @@ from matchmaker.store.base import SWEEP, Store
 from matchmaker.store.sqlite.adapter import open_sqlite
 
 FOLLOW_EVERY_SECONDS = 0.5  # what other workers and commands write is noticed within two seconds
-SAVE_EVERY_SECONDS = 5.0
+SAVE_EVERY_SECONDS = 2.0
 WORK_EVERY_SECONDS = 1.0
 LEASE_SECONDS = 60.0  # after which another worker takes over what a dead one had begun
 SNAPSHOT_NAME = "index.snapshot"

@@ -23,6 +23,7 @@ from matchmaker.records.case import Audience, Case, KeptCase
 from matchmaker.records.party import Client, Peer
 from matchmaker.records.reference import ReferenceFile
 from matchmaker.store.base import Revisions, Store, StoreBusy
+from matchmaker.store.gathering import Gathering
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -74,6 +75,8 @@ class Following:
         self._own: list[KeptCase] = []  # written here while a new generation is being made
         self._renewals = 0
         self._saving = asyncio.Lock()
+        self._erasing = Gathering(self._erase)
+        self._withdrawn_since = False  # the snapshot that this process began with
         self.directory = Directory()
 
     def _merge_later(self, work: Callable[[], None]) -> None:
@@ -101,6 +104,8 @@ class Following:
         await self._read_directory()
         self._seen = revisions
         await self.compute(self.current.warm_up)
+        if self._withdrawn_since and self._pen.held():
+            await self._erasing.put(None)
 
     async def catch_up(self) -> None:
         """Take in every change since the last revision seen."""
@@ -112,16 +117,18 @@ class Following:
             if revisions == self._seen:
                 return
             await self._read_directory()  # first: a revoked token is locked out, whatever else goes wrong
-            if revisions.epoch == self._made_for[0]:
-                await self._take_in_changes(revisions.cases)
+            same = revisions.epoch == self._made_for[0]
+            if same and await self._take_in_changes(revisions.cases) and self._pen.held():
+                await self._erasing.put(None)  # who holds no pen leaves it to who does
             self._seen = revisions
 
-    async def _take_in_changes(self, revision: int) -> None:
-        generation = self.current
+    async def _take_in_changes(self, revision: int) -> int:
+        """Take in what has changed up to a revision; return how many cases that were known have gone."""
+        generation, left = self.current, 0
         anew, told = generation.revision < 0, 0
         expected = await self._store.count_cases() if anew else 0
         async for cases in self._store.changes_since(generation.revision):
-            await self._change(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            left += await self._change(lambda cases=cases: self._take_in(cases))  # type: ignore[misc]  # mypy cannot infer a lambda's default
             generation.revision = cases[-1].revision
             if anew and len(generation) // _TOLD > told:
                 told = len(generation) // _TOLD
@@ -129,20 +136,24 @@ class Following:
             if generation.revision >= revision:
                 break  # what was written since waits for the next time, however fast others write
         await self._change(lambda: generation.reach(revision))
+        return left
 
     async def take_in(self, case: Case) -> None:
-        """Take in one case as it was just written, ahead of all that `catch_up` has yet to see."""
+        """Take in one case as it was just written, ahead of all that `catch_up` has yet to see.
+
+        When this returns, nothing of a withdrawn case is on disk here any more.
+        """
         kept = case.kept
         if self.renewing:
             self._own.append(kept)
-        await self._change(lambda: self._take_in([kept], ahead=True))
+        if await self._change(lambda: self._take_in([kept], ahead=True)):
+            await self._erasing.put(None)
 
-    def _take_in(self, cases: Sequence[KeptCase], *, ahead: bool = False) -> None:
+    def _take_in(self, cases: Sequence[KeptCase], *, ahead: bool = False) -> int:
         before = self.current.changes
         left = self.current.take_in(cases, ahead=ahead)
         self._unsaved += self.current.changes - before
-        if left:
-            self._forget_snapshot()
+        return left
 
     async def _renew(self, wanted: Revisions) -> None:
         """Make a generation of the store's reference data and of all its cases, and answer with it from then on."""
@@ -197,20 +208,31 @@ class Following:
 
     async def save(self) -> None:
         """Write the snapshot if more has changed than a start should have to take in."""
-        generation = self.current
-        cases = len(generation)
+        cases = len(self.current)
         kept = self._unsaved <= max(min(_FEW, cases // 10), cases // _SHARE)
         if (kept and (self._snapshot.exists() or not cases)) or self.renewing or not self._pen.held():
             return  # another worker of this data directory holds the pen, and has the same cases
+        await self._save()
+
+    async def _save(self) -> bool:
+        """Write the snapshot; return whether it shows every case that was taken in, or gone, before this was asked."""
         async with self._saving:
+            generation = self.current
             # The revision first: what the blocks have beyond it is taken in again at a start.
-            withdrawals, unsaved, revision = generation.withdrawals, self._unsaved, generation.revision
+            unsaved, revision = self._unsaved, generation.revision
             blocks, groups = await asyncio.to_thread(generation.blocks)
             written = await asyncio.to_thread(self._write, generation, Snapshot(revision, blocks, groups))
-        if withdrawals != generation.withdrawals or generation is not self.current:
-            self._forget_snapshot()  # it was written with a case that has gone meanwhile, or with older data
-        elif written:
-            self._unsaved -= unsaved
+            if generation is not self.current:
+                self._forget_snapshot()  # it was written with older data
+                return False
+            if written:
+                self._unsaved -= unsaved
+            return written
+
+    async def _erase(self, _withdrawals: list[None]) -> None:
+        """Let nothing of withdrawn cases stay in the snapshot: write it anew, or do without it until it is."""
+        if self.renewing or not self._pen.held() or not await self._save():
+            self._forget_snapshot()
 
     async def _read_directory(self) -> None:
         clients = {c.token_sha256: c for c in await self._store.clients() if c.revoked_at is None}
@@ -258,8 +280,7 @@ class Following:
             return
         self.current.revision = kept.revision
         self._unsaved = len(changed)
-        if any(case.withdrawn for case in changed):
-            self._forget_snapshot()
+        self._withdrawn_since = any(case.withdrawn for case in changed)
 
     async def _changed_since(self, revision: int, held: int) -> list[KeptCase]:
         changed: list[KeptCase] = []

@@ -38,11 +38,6 @@ class Generation:
         """Return the count of cases."""
         return len(self._index)
 
-    @property
-    def withdrawals(self) -> int:
-        """How many cases have gone since the start."""
-        return len(self._gone)
-
     def _empty(self) -> CaseIndex:
         return CaseIndex(self.knowledge.information, self.knowledge.calibration, self._later)
 
@@ -95,7 +90,7 @@ class Generation:
         if case.content is None:
             known = self._index.version(case.key) is not None
             self._index.remove(case.key)
-            self._gone.add(case.key)  # after it: who writes a snapshot tells by it that the case may still be in
+            self._gone.add(case.key)
             self.changes += 1
             return known
         if self._index.version(case.key) != case.version:
