@@ -16,7 +16,11 @@ _WAITS = (5.0, 30.0, 120.0, 600.0)  # seconds before the next attempt, after the
 
 @dataclass(frozen=True)
 class Leases:
-    """Claims work for one `holder`. `now` gives seconds since 1970; a lease lasts `seconds`."""
+    """Claims work for one `holder`. `now` gives seconds since 1970; a lease lasts `seconds`.
+
+    All hosts' clocks must agree far better than a lease lasts. If they do not, a piece may be begun twice, and is still
+    finished once: who lost the lease is told so.
+    """
 
     store: Store
     holder: str
