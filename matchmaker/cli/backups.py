@@ -16,11 +16,11 @@ from rich.table import Table
 from matchmaker.cli.options import ConfigFile, DataDir, configured
 from matchmaker.cli.showing import progress_bar
 from matchmaker.exchange.assembly import REAL_WORLD, SNAPSHOT_NAME, open_place
-from matchmaker.exchange.backup import Told, copy, restore, withdrawn_in, write_backup, write_backup_to
+from matchmaker.exchange.backup import Restored, Told, copy, restore, withdrawn_in, write_backup, write_backup_to
 from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.exchange.places import Directory, Place, configured_place, parse_place
-from matchmaker.exchange.withdrawals import FILE_NAME, Withdrawal, read_withdrawals
-from matchmaker.store.base import Store, StoreBusy, StoreHasOthers, StoreUnusable
+from matchmaker.exchange.withdrawals import FILE_NAME, Withdrawal, WithdrawalLog, read_withdrawals
+from matchmaker.store.base import Store, StoreHasOthers, StoreUnusable
 from matchmaker.store.sqlite.connecting import FILE_NAME as STORE_NAME
 
 app = typer.Typer(help="The store as a whole.", no_args_is_help=True)
@@ -57,21 +57,22 @@ def restore_(
 ) -> None:
     """Fill the store with a backup, less every case that was withdrawn since."""
     settled = configured(config, data_dir)
-    told, applied = asyncio.run(_restore(settled, file, [_named(text) for text in withdrawals or ()], replace=replace))
-    typer.echo(f"restored, read back and compared: revision {told.revision}, {_counts(told)}")
-    typer.echo(f"{applied} withdrawals made since the backup were applied")
+    done = asyncio.run(_restore(settled, file, [_named(text) for text in withdrawals or ()], replace=replace))
+    typer.echo(f"restored, read back and compared: revision {done.told.revision}, {_counts(done.told)}")
+    typer.echo(f"{done.withdrawn} withdrawals made since the backup were applied, {done.revoked} tokens revoked again")
 
 
-async def _restore(config: Config, file: Path, others: list[Place | Path], *, replace: bool) -> tuple[Told, int]:
+async def _restore(config: Config, file: Path, others: list[Place | Path], *, replace: bool) -> Restored:
     place = configured_place(config.storage)
-    known = [read_withdrawals(config.storage.data_dir / FILE_NAME), *[await _withdrawals_at(one) for one in others]]
     store = await _to_be_filled(place, replace=replace)
+
+    async def withdrawals() -> list[Withdrawal]:
+        elsewhere = [await _withdrawals_at(one) for one in others]
+        return _logged(config, itertools.chain(await withdrawn_in(store), *elsewhere))
+
     try:
-        with contextlib.suppress(StoreBusy):  # an earlier filling was broken off: nothing of use is there
-            known.append(iter(await withdrawn_in(store)))
-        latest = _latest(itertools.chain(*known))
         with progress_bar("restoring", None) as progress:
-            done = await restore(store, file, latest, replace=replace, progress=progress)
+            done = await restore(store, file, withdrawals, REAL_WORLD.now(), replace=replace, progress=progress)
     except StoreHasOthers as error:
         raise StoreHasOthers(f"{place}: {error}, or say --replace to lose what it holds") from None
     else:
@@ -79,6 +80,20 @@ async def _restore(config: Config, file: Path, others: list[Place | Path], *, re
         return done
     finally:
         await store.close()
+
+
+def _logged(config: Config, found: Iterable[Withdrawal]) -> list[Withdrawal]:
+    """Return the withdrawals of this node's log and those found elsewhere, which the log has from now on.
+
+    A restore that is broken off may have erased where they were found, and is to know them when it is repeated.
+    """
+    path = config.storage.data_dir / FILE_NAME
+    known = {(one.owner, one.id): one for one in read_withdrawals(path)}
+    missing = {(one.owner, one.id): one for one in found if (one.owner, one.id) not in known}
+    if missing:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        WithdrawalLog(path).append(*missing.values())
+    return [*known.values(), *missing.values()]
 
 
 def _forget_snapshot(config: Config) -> None:
@@ -121,11 +136,6 @@ def _named(text: str) -> Place | Path:
     place = parse_place(text, "--withdrawals")
     _must_exist(place, "--withdrawals")
     return place
-
-
-def _latest(withdrawals: Iterable[Withdrawal]) -> list[Withdrawal]:
-    """Return each withdrawn case once."""
-    return list({(one.owner, one.id): one for one in withdrawals}.values())
 
 
 @app.command("copy")

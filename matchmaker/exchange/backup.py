@@ -12,7 +12,7 @@ import json
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -141,50 +141,76 @@ def read_backup(file: Path) -> Iterator[Entry]:
         raise BackupUnusable(f"{file} is not whole; use another backup")
 
 
+@dataclass(frozen=True)
+class Restored:
+    """What a store holds after a restore; how many withdrawals and revocations made since the backup were applied."""
+
+    told: Told
+    withdrawn: int
+    revoked: int
+
+
 @dataclass
 class _Plan:
-    """What of the withdrawals since a backup concerns it: cases that it holds, and cases that came later and went."""
+    """What of that which was done since a backup concerns it: cases withdrawn, tokens (by digest) revoked."""
 
     revision: int
     applied: list[tuple[Withdrawal, list[Any]]]  # and the case as it was
+    revoked: set[str]
+    now: float
 
 
 async def restore(
-    store: Store, file: Path, withdrawals: Iterable[Withdrawal], *, replace: bool, progress: Progress
-) -> tuple[Told, int]:
-    """Fill a store with a backup, less what was withdrawn since; return what it then holds, and how many those were.
+    store: Store,
+    file: Path,
+    withdrawals: Callable[[], Awaitable[Iterable[Withdrawal]]],
+    now: float,
+    *,
+    replace: bool,
+    progress: Progress,
+) -> Restored:
+    """Fill a store with a backup, less what was withdrawn since; it is read back and compared before it counts.
 
-    Errors: BackupUnusable; StoreHasOthers; those of the store. The store is read back and compared.
+    `withdrawals` is asked when nobody else can write any more. A token that the store knows as revoked, or not at all,
+    is revoked. Errors: BackupUnusable; StoreHasOthers; those of the store.
     """
-    plan = await asyncio.to_thread(_planned, file, {(one.owner, one.id): one for one in withdrawals})
+    plans: list[_Plan] = []
+
+    async def entries() -> AsyncIterator[list[Entry]]:
+        known = {(one.owner, one.id): one for one in await withdrawals()}
+        valid = {client.token_sha256 for client in await store.clients() if client.revoked_at is None}
+        plans.append(await asyncio.to_thread(_planned, file, known, valid, now))
+        async for batch in _batched(_without_withdrawn(read_backup(file), plans[0])):
+            yield batch
+
     counting = _Counting(progress)
-    entries = counting.through(_batched(_without_withdrawn(read_backup(file), plan)))
-    await store.fill(entries, replace=replace)
-    told = counting.told()
-    await check_contents(store, told)
-    return told, len(plan.applied)
+    await store.fill(counting.through(entries()), lambda read: check_contents(read, counting.told()), replace=replace)
+    return Restored(counting.told(), len(plans[0].applied), len(plans[0].revoked))
 
 
-async def check_contents(store: Store, told: Told) -> None:
-    """Read a store back. Errors: BackupUnusable, when it does not hold what it was filled with."""
-    found = await contents_of(store.export())
+async def check_contents(read: AsyncIterator[list[Entry]], told: Told) -> None:
+    """Compare what is read back with what was written. Errors: BackupUnusable."""
+    found = await contents_of(read)
     if found.contents != told.contents:
         kinds = sorted(kind for kind in KINDS if found.contents.get(kind) != told.contents.get(kind))
-        raise BackupUnusable(f"what was written is not what is read back ({', '.join(kinds)}); do not use this store")
+        raise BackupUnusable(f"what was written is not what is read back ({', '.join(kinds)}); nothing was replaced")
 
 
-def _planned(file: Path, withdrawals: dict[tuple[str, str], Withdrawal]) -> _Plan:
+def _planned(file: Path, withdrawals: dict[tuple[str, str], Withdrawal], valid: set[str], now: float) -> _Plan:
     """Read a whole backup, before anything is touched."""
     revision, left, applied = 0, dict(withdrawals), list[tuple[Withdrawal, list[Any]]]()
+    revoked: set[str] = set()
     for kind, values in read_backup(file):
         if kind == "facts":
             revision = values[1]
         elif kind == "case" and (withdrawal := left.pop((values[0], values[1]), None)) and values[4] is not None:
             applied.append((withdrawal, values))
+        elif kind == "client" and valid and values[2] not in valid and values[6] is None:
+            revoked.add(values[2])
     for withdrawal in left.values():  # deposited since, and withdrawn: the id is never used again
         case = [withdrawal.owner, withdrawal.id, withdrawal.public_id, "none", None, withdrawal.at, withdrawal.at, 0]
         applied.append((withdrawal, case))
-    return _Plan(revision, sorted(applied, key=lambda one: (one[0].at, one[0].owner, one[0].id)))
+    return _Plan(revision, sorted(applied, key=lambda one: (one[0].at, one[0].owner, one[0].id)), revoked, now)
 
 
 def _without_withdrawn(entries: Iterable[Entry], plan: _Plan) -> Iterator[Entry]:
@@ -201,6 +227,8 @@ def _without_withdrawn(entries: Iterable[Entry], plan: _Plan) -> Iterator[Entry]
             yield from added.pop(waiting.pop(0), ())
         if kind == "facts":
             yield kind, [values[0], values[1] + len(plan.applied), *values[2:]]
+        elif kind == "client" and values[2] in plan.revoked:
+            yield kind, [*values[:6], plan.now]
         elif not (kind == "case" and (values[0], values[1]) in gone) and not (kind == "work" and values[1] in subjects):
             yield kind, values
     for kind in waiting:
@@ -232,7 +260,5 @@ async def copy(source: Store, target: Store, progress: Progress) -> Told:
     back differs; those of the stores.
     """
     counting = _Counting(progress)
-    await target.fill(counting.through(source.export()))
-    told = counting.told()
-    await check_contents(target, told)
-    return told
+    await target.fill(counting.through(source.export()), lambda read: check_contents(read, counting.told()))
+    return counting.told()

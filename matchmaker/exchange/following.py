@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from matchmaker.exchange.batches import batches
 from matchmaker.exchange.generation import Generation
+from matchmaker.exchange.reference import UNREADABLE
 from matchmaker.exchange.snapshot import Pen, Snapshot, SnapshotUnreadable, read_snapshot, write_snapshot
 from matchmaker.matching.counting import Counts
 from matchmaker.matching.profile import Knowledge
@@ -22,7 +23,7 @@ from matchmaker.ontology.files import remove_halves
 from matchmaker.records.case import Audience, Case, KeptCase
 from matchmaker.records.party import Client, Peer
 from matchmaker.records.reference import ReferenceFile
-from matchmaker.store.base import Revisions, Store, StoreBusy
+from matchmaker.store.base import Revisions, Store
 from matchmaker.store.gathering import Gathering
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ _TOLD = 20_000  # cases after which long work says how far it is
 _SHARE = 100  # one in so many cases, where that is more
 _SOME = 200  # cases profiled at once beside a node that answers, for a few hundredths of a second
 _PAUSE_SECONDS = 0.01
+_AGAIN_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,6 @@ class Following:
         self._unsaved = 0  # changes that the snapshot does not show
         self._seen: Revisions | None = None  # of the store, when everything was last looked at
         self._made_for = (made_for.epoch, made_for.reference)
-        self._failed_for: tuple[str, int] | None = None  # reference data that could not be used
         self._renewing: asyncio.Task[None] | None = None
         self._own: list[KeptCase] = []  # written here while a new generation is being made
         self._renewals = 0
@@ -112,7 +113,7 @@ class Following:
         async with self._turn:
             revisions = await self._store.revisions()  # first: what is written from here on is for the next time
             wanted = (revisions.epoch, revisions.reference)
-            if wanted not in {self._made_for, self._failed_for} and not self.renewing:
+            if wanted != self._made_for and not self.renewing:
                 self._renewing = asyncio.create_task(self._renew(revisions))
             if revisions == self._seen:
                 return
@@ -141,12 +142,14 @@ class Following:
     async def take_in(self, case: Case) -> None:
         """Take in one case as it was just written, ahead of all that `catch_up` has yet to see.
 
-        When this returns, nothing of a withdrawn case is on disk here any more.
+        When this returns, the kept index shows nothing of a withdrawn case any more; where another worker of this data
+        directory writes it just then, within two seconds.
         """
         kept = case.kept
         if self.renewing:
             self._own.append(kept)
-        if await self._change(lambda: self._take_in([kept], ahead=True)):
+        left = await self._change(lambda: self._take_in([kept], ahead=True))
+        if left or case.withdrawn:  # also where another look at the store was first to see it gone
             await self._erasing.put(None)
 
     def _take_in(self, cases: Sequence[KeptCase], *, ahead: bool = False) -> int:
@@ -159,7 +162,12 @@ class Following:
         """Make a generation of the store's reference data and of all its cases, and answer with it from then on."""
         try:
             self._own = []
-            generation = Generation(await self._renewed_knowledge(wanted), self._merge_later)
+            logger.info("new reference data, or a restored store: all cases are profiled anew")
+            knowledge = await self._renewed_knowledge()
+            if knowledge is self.current.knowledge and wanted.epoch == self._made_for[0]:
+                self._made_for = (wanted.epoch, wanted.reference)
+                return
+            generation = Generation(knowledge, self._merge_later)
             await self._fill(generation, wanted.cases)
             await asyncio.to_thread(generation.pack)
             await asyncio.to_thread(generation.warm_up)
@@ -169,18 +177,18 @@ class Following:
                     return  # changed again meanwhile: the next look begins anew
                 await self._fill(generation, revisions.cases)
                 await self._change(lambda: self._switch(generation, wanted))
-        except StoreBusy as error:
-            logger.warning("the reference data are not taken in yet: %s", error)
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with them, the node goes on with the old ones
-            logger.error("the imported reference data cannot be used, the old ones stay: %s", error)
-            self._failed_for = (wanted.epoch, wanted.reference)
+        except Exception as error:  # noqa: BLE001 - whatever it is passes, or is told again: a worker never stays behind
+            logger.error("cases cannot be profiled anew yet (%s); tried again", type(error).__name__)
+            await asyncio.sleep(_AGAIN_SECONDS)
 
-    async def _renewed_knowledge(self, wanted: Revisions) -> Knowledge:
-        if wanted.reference == self._made_for[1] and wanted.epoch == self._made_for[0]:
-            return self.current.knowledge
+    async def _renewed_knowledge(self) -> Knowledge:
+        """Return what the store's reference data tell; what is known already, where they cannot be used."""
         files = await self._store.reference()
-        logger.info("new reference data, or a restored store: all cases are profiled anew")
-        return await asyncio.to_thread(self._load, files)
+        try:
+            return await asyncio.to_thread(self._load, files)
+        except UNREADABLE as error:
+            logger.error("the imported reference data cannot be used, the old ones stay: %s", error)
+            return self.current.knowledge
 
     async def _fill(self, generation: Generation, revision: int) -> None:
         """Take the store's cases into a generation that does not answer yet, a few at a time."""
@@ -199,9 +207,9 @@ class Following:
 
     def _switch(self, generation: Generation, made_for: Revisions) -> None:
         """Answer with another generation. In the thread of all changes: what is written here is in it."""
-        generation.take_in(self._own, ahead=True)
+        generation.take_in([case for case in self._own if case.revision > generation.revision], ahead=True)
         self.current, self._own = generation, []
-        self._made_for, self._failed_for = (made_for.epoch, made_for.reference), None
+        self._made_for = (made_for.epoch, made_for.reference)
         self._renewals += 1
         self._forget_snapshot()
         logger.info("%d cases are profiled anew, and answered with", len(generation))
@@ -257,7 +265,8 @@ class Following:
         await self.save()
         self._pen.lay_down()
         for pool in (self._changing, self._searching, self._merging):
-            pool.shutdown(wait=True, cancel_futures=True)
+            # In a thread: what is under way in a pool may need the event loop to end.
+            await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     async def _restore(self) -> None:
         """Take over the snapshot, if it shows the store as it was; begin with an empty index, if not."""

@@ -85,6 +85,8 @@ class Generation:
         """Take in one case; return whether it was known and is gone."""
         if self._ahead.get(case.key, -1) >= case.revision or case.key in self._gone:
             return False  # taken in already, perhaps of a later revision: changes may come out of turn
+        if ahead and case.revision <= self.revision:
+            return False  # what was read from the store meanwhile is this, or newer
         if ahead:
             self._ahead[case.key] = case.revision
         if case.content is None:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from matchmaker.exchange.config import ConfigInvalid, Storage
 
@@ -28,8 +27,8 @@ class Database:
 
     def __str__(self) -> str:
         """Return scheme, hosts and database, without user, password and options."""
-        parts = urlsplit(self.uri)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        scheme, _, rest = self.uri.partition("://")
+        return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
     def __repr__(self) -> str:
         """Return the same: a log or a traceback shows no password."""
@@ -76,18 +75,22 @@ def _from_file(file: Path, option: str) -> Database:
 def _stated(text: str, option: str, instead: str) -> Database:
     """Return a database named where others may read it: without a password."""
     place = _database(text, option)
-    if urlsplit(text).password is not None:
+    if ":" in _credentials(text):
         raise ConfigInvalid(
-            f"{option}: holds a password; write the whole into a file of mode 600 and name it: {instead}"
+            f"{option}: holds a password; write it all into a file of mode 600 and name that: {instead}"
         )
     return place
 
 
 def _database(text: str, option: str) -> Database:
-    if not text.startswith(_SCHEMES) or not text.isprintable() or " " in text:
-        raise ConfigInvalid(f"{option}: expected mongodb://HOST,…/DATABASE?replicaSet=NAME")
-    try:
-        urlsplit(text)
-    except ValueError as error:
-        raise ConfigInvalid(f"{option}: is no connection string ({error})") from None
+    """Check a connection string, telling nothing of what stands in it: it may be a password."""
+    if not text.startswith(_SCHEMES) or not text.isascii() or not text.isprintable() or " " in text:
+        raise ConfigInvalid(f"{option}: expected mongodb://HOST,…/DATABASE?replicaSet=NAME, in ASCII")
+    if set(_credentials(text)) & set("/?#[]@"):
+        raise ConfigInvalid(f"{option}: user and password may hold / ? # [ ] @ only as %2F %3F %23 %5B %5D %40")
     return Database(text)
+
+
+def _credentials(text: str) -> str:
+    """Return what stands before the hosts, however it is written."""
+    return text.partition("://")[2].rpartition("@")[0]

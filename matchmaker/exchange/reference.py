@@ -6,15 +6,16 @@ from pathlib import Path
 
 from matchmaker import __version__, matching
 from matchmaker.exchange.config import Config
-from matchmaker.genome.genes import load_genes
-from matchmaker.genome.variants import ChainLift
+from matchmaker.genome.genes import GenesUnreadable, load_genes
+from matchmaker.genome.variants import ChainLift, ChainUnreadable
 from matchmaker.matching.calibration import FILE_NAME, Calibration, CalibrationUnreadable, parse_calibration
 from matchmaker.matching.profile import Knowledge
 from matchmaker.ontology.files import replace_file
-from matchmaker.ontology.information import disease_frequencies, information, read_frequencies
-from matchmaker.ontology.load import load_ontology
+from matchmaker.ontology.information import FrequenciesUnreadable, disease_frequencies, information, read_frequencies
+from matchmaker.ontology.load import OntologyUnreadable, load_ontology
 from matchmaker.records.reference import Kind, ReferenceFile
 
+UNREADABLE = (OntologyUnreadable, FrequenciesUnreadable, GenesUnreadable, ChainUnreadable, CalibrationUnreadable)
 CALIBRATION = Path(matching.__file__).parent / FILE_NAME
 
 

@@ -17,6 +17,7 @@ from matchmaker.ontology.files import sync_directory
 from matchmaker.store.base import StoreBusy, StoreFull
 
 FILE_NAME = "withdrawals.jsonl"
+_LONGEST = 1 << 20  # bytes, more than a line ever has
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +40,15 @@ class WithdrawalLog:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def append(self, withdrawal: Withdrawal) -> None:
-        """Write a line, whole or not at all; it is on disk when this returns. Errors: StoreFull, StoreBusy."""
-        line = json.dumps(asdict(withdrawal), ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+    def append(self, *withdrawals: Withdrawal) -> None:
+        """Write lines, whole or not at all; they are on disk when this returns. Errors: StoreFull, StoreBusy."""
+        told = (json.dumps(asdict(one), ensure_ascii=False) + "\n" for one in withdrawals)
+        lines = "".join(told).encode("utf-8", "surrogatepass")
         try:
-            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+            handle = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX)
-                _append(handle, line)
+                _append(handle, lines)
             finally:
                 os.close(handle)
             sync_directory(self._path.parent)
@@ -55,15 +57,25 @@ class WithdrawalLog:
             raise (StoreFull if full else StoreBusy)(f"{self._path} cannot be written: {error.strerror}") from None
 
 
-def _append(handle: int, line: bytes) -> None:
-    before = os.fstat(handle).st_size
+def _append(handle: int, lines: bytes) -> None:
+    before = _whole_lines(handle)
     try:
-        if os.write(handle, line) != len(line):
+        if os.write(handle, lines) != len(lines):
             raise OSError(errno.ENOSPC, "it took only a part of a line")
         os.fsync(handle)
     except OSError:
         os.ftruncate(handle, before)
         raise
+
+
+def _whole_lines(handle: int) -> int:
+    """Cut off a last line that has no end, as a loss of power leaves it: the next would be glued to it."""
+    size = os.fstat(handle).st_size
+    if size and os.pread(handle, 1, size - 1) != b"\n":
+        tail = os.pread(handle, _LONGEST, max(0, size - _LONGEST))
+        size -= len(tail) - (tail.rfind(b"\n") + 1)
+        os.ftruncate(handle, size)
+    return size
 
 
 def read_withdrawals(path: Path) -> Iterator[Withdrawal]:

@@ -14,7 +14,7 @@ which the writes became visible. A reader that remembers the last one it saw ask
     `- StoreHasOthers          the store to be filled holds what is not a copy of the source
 """
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -110,6 +110,9 @@ class Revisions:
     epoch: str
 
 
+Check = Callable[[AsyncIterator[list[Entry]]], Awaitable[None]]  # raises, where what it reads is not as expected
+
+
 class Store(Protocol):
     """One node's records. Times are seconds since 1970. Any method may raise StoreBusy or StoreUnusable."""
 
@@ -200,8 +203,10 @@ class Store(Protocol):
     def export(self) -> AsyncIterator[list[Entry]]:
         """Yield everything as of one revision, in batches and in one order for every kind of store. See Entry."""
 
-    async def fill(self, entries: AsyncIterator[list[Entry]], *, replace: bool = False) -> None:
-        """Replace everything by what another store's `export` gave.
+    async def fill(self, entries: AsyncIterator[list[Entry]], check: Check, *, replace: bool = False) -> None:
+        """Replace everything by what another store's `export` gave, once `check` has read it back.
+
+        Nobody else writes from before the first entry is asked for until all is done.
 
         All or nothing: while it is under way, and after it was broken off, the store holds what it held, or refuses to
         be opened for anything but to be filled again. Errors: StoreHasOthers, unless it may `replace` what is there,

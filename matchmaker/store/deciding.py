@@ -42,7 +42,10 @@ def check_copy(source: str, identity: str, filled: str, counters: Mapping[str, i
 
     `source` and `identity` are the identities of both; `filled` what fill_mark gave when the store was filled last.
     """
-    if not any(counters[name] for name in ("revision", "requests")) and counters["parties"] <= FRESH_PARTIES:
+    if (
+        not any(counters[name] for name in ("revision", "reference", "requests"))
+        and counters["parties"] <= FRESH_PARTIES
+    ):
         return
     if identity != source:
         raise StoreHasOthers("it holds records of another node; choose an empty store")

@@ -11,6 +11,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 _NOTIFY_SECONDS = 1.0
 _HANGS_SECONDS = 60  # a worker whose event loop stands still for so long is ended and another one started
 _BACKLOG = 2_048
+_AGAIN_SECONDS = 5.0
 
 # Opens a node, hands it over, and closes it at the end.
 Open = Callable[[Callable[[Exchange], Coroutine[Any, Any, None]]], None]
@@ -43,7 +45,16 @@ def serve_many(host: str, port: int, workers: int, open_node: Open, ready: Calla
     listening = listening_socket(host, port, _BACKLOG)
     first = multiprocessing.get_context("fork").Process(target=open_node, args=(_nothing,))
     first.start()
+
+    def end(_number: int, _frame: object) -> None:
+        first.terminate()
+        sys.exit(0)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     first.join()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
     if first.exitcode:
         raise StartFailed
     url = url_of(host, listening.getsockname()[1])  # now: gunicorn takes the socket over
@@ -87,11 +98,19 @@ class _NodeWorker(Worker):  # type: ignore[misc]  # gunicorn has no types
             signal.signal(number, signal.SIG_DFL)
 
     def run(self) -> None:
-        self.booted = False  # until it listens: one that cannot start ends them all, rather than being started for ever
+        self.booted = False  # until it listens
         try:
             self.app.open_node(self._serve)
         except SystemExit as ended:
-            sys.exit(Arbiter.WORKER_BOOT_ERROR if ended.code and not self.booted else ended.code)
+            if ended.code and not self.booted:
+                self._give_up()
+            raise
+
+    def _give_up(self) -> None:
+        """End them all if one of the first cannot start; else wait, and let another one try: the others answer."""
+        if self.age <= self.cfg.workers:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
+        time.sleep(_AGAIN_SECONDS)
 
     async def _serve(self, exchange: Exchange) -> None:
         stop = asyncio.Event()

@@ -69,6 +69,7 @@ def test_a_restore_applies_what_the_store_and_the_logs_know_of_withdrawals(run: 
     done = run("restore", tmp_path / "one.backup", "--replace", "--withdrawals", tmp_path / "elsewhere.jsonl")
     assert done.returncode == 0, done.stderr
     assert "3 withdrawals made since the backup were applied" in done.stdout
+    assert (tmp_path / "data" / LOG_NAME).read_text(encoding="utf-8").count("\n") == 3, "and are kept for the next time"
     assert ids_in(tmp_path / "data") == ["d"]
     other = run("restore", tmp_path / "one.backup", "--withdrawals", tmp_path / "data", data_dir=tmp_path / "other")
     assert "3 withdrawals" in other.stdout, other.stderr

@@ -26,6 +26,17 @@ def quiet(_done: int) -> None:
     """Tell nobody how far it is."""
 
 
+async def none() -> list[Withdrawal]:
+    """Return that nothing was withdrawn."""
+    return []
+
+
+async def unchecked(read: AsyncIterator[list[Entry]]) -> None:
+    """Take whatever is read back."""
+    async for _ in read:
+        pass
+
+
 async def furnished(store: Store) -> None:
     """Put something of every kind into a store."""
     strange = {"name": "Ünïcode 漢字 \U0001f9ec", "href": "mailto:a@b.example"}
@@ -121,7 +132,7 @@ async def test_a_filling_that_breaks_off_leaves_the_old_or_a_store_that_refuses(
                 raise OSError("the source is gone")
 
     with pytest.raises(OSError, match="gone"):
-        await store.fill(broken())
+        await store.fill(broken(), unchecked)
     try:
         assert (await store.revisions()).cases == 0
         assert await store.count_cases() == 0
@@ -190,11 +201,13 @@ async def test_a_backup_under_writes_is_restored_less_every_withdrawal_made_sinc
     left = await store.withdraw("dublin", "since", 9.0)
     assert left
     logged = Withdrawal("dublin", "p4", "public-dublin-p4", 10.0)  # known from the log alone
-    restored, applied = await restore(
-        other, tmp_path / "backup", [*await withdrawn_in(store), logged], replace=False, progress=quiet
-    )
-    assert applied == 3, "p2 was withdrawn before the backup"
-    assert restored.revision == told.revision + 3
+
+    async def withdrawals() -> list[Withdrawal]:
+        return [*await withdrawn_in(store), logged]
+
+    restored = await restore(other, tmp_path / "backup", withdrawals, 11.0, replace=False, progress=quiet)
+    assert restored.withdrawn == 3, "p2 was withdrawn before the backup"
+    assert restored.told.revision == told.revision + 3
     ids = {case.id for case in await other.cases_of("dublin", "", 100)}
     assert ids == {"p0", "p1", "q"}
     gone = await other.case("dublin", "since")
@@ -214,7 +227,7 @@ async def test_a_backup_under_writes_is_restored_less_every_withdrawal_made_sinc
 async def test_a_backup_is_equal_to_the_store_at_one_revision(store: Store, other: Store, tmp_path: Path) -> None:
     await furnished(store)
     told = await write_backup(store, tmp_path / "backup", "now", quiet)
-    await restore(other, tmp_path / "backup", [], replace=False, progress=quiet)
+    await restore(other, tmp_path / "backup", none, 1.0, replace=False, progress=quiet)
     assert (await contents_of(other.export())).contents == told.contents == (await contents_of(store.export())).contents
     assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600
     with pytest.raises(BackupUnusable, match="exists already"):
@@ -237,6 +250,56 @@ async def test_a_damaged_backup_is_refused_before_anything_is_touched(tmp_path: 
         file.unlink()
     before = await contents_of(store.export())
     with pytest.raises(BackupUnusable):
-        await restore(store, file, [], replace=True, progress=quiet)
+        await restore(store, file, none, 1.0, replace=True, progress=quiet)
     assert await contents_of(store.export()) == before
     await store.close()
+
+
+async def test_a_withdrawal_while_a_restore_reads_its_backup_is_not_undone(store: Store, tmp_path: Path) -> None:
+    """Nobody else writes from before the withdrawals are looked up until the restored store is open."""
+    await furnished(store)
+    await write_backup(store, tmp_path / "backup", "now", quiet)
+    asked = asyncio.Event()
+
+    async def withdrawals() -> list[Withdrawal]:
+        asked.set()
+        await asyncio.sleep(0.2)
+        return await withdrawn_in(store)
+
+    restoring = asyncio.create_task(restore(store, tmp_path / "backup", withdrawals, 1.0, replace=True, progress=quiet))
+    await asked.wait()
+    if hasattr(store, "check_ours"):
+        with pytest.raises(StoreBusy, match="being filled"):
+            await store.withdraw("dublin", "p3", 7.0)
+    await restoring
+    assert await store.withdraw("dublin", "p3", 7.0)
+
+
+async def test_a_token_revoked_since_the_backup_stays_revoked(store: Store, tmp_path: Path) -> None:
+    await store.add_client(Client("one", Role.NODE, "a"))
+    await store.add_client(Client("two", Role.NODE, "b"))
+    await store.add_client(Client("three", Role.NODE, "c"))
+    await write_backup(store, tmp_path / "backup", "now", quiet)
+    await store.revoke_client("one", 2.0)
+    await store.revoke_client("two", 2.0)
+    await store.add_client(Client("two", Role.NODE, "another"))
+    done = await restore(store, tmp_path / "backup", none, 9.0, replace=True, progress=quiet)
+    assert done.revoked == 2
+    assert {(c.name, c.revoked_at) for c in await store.clients()} == {("one", 9.0), ("two", 9.0), ("three", None)}
+
+
+async def test_what_is_read_back_otherwise_is_not_kept(store: Store, other: Store) -> None:
+    await furnished(store)
+
+    async def refuse(read: AsyncIterator[list[Entry]]) -> None:
+        await unchecked(read)
+        raise BackupUnusable("it is not the same")
+
+    with pytest.raises(BackupUnusable):
+        await other.fill(store.export(), refuse)
+    try:
+        assert (await other.revisions()).cases == 0
+        assert await other.count_cases() == 0
+    except StoreBusy:
+        await copy(store, other, quiet)
+        assert await other.count_cases() == 5

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 from matchmaker.exchange.assembly import open_place, open_store
 from matchmaker.exchange.backup import restore, write_backup
 from matchmaker.exchange.config import REFERENCE_DATA
+from matchmaker.exchange.generation import Generation
 from matchmaker.exchange.importing import ReferenceUnusable, changes_between, load_with, read_reference
 from matchmaker.exchange.places import configured_place
+from matchmaker.exchange.withdrawals import Withdrawal
 from matchmaker.matching.profile import Knowledge
+from matchmaker.records.case import KeptCase, Sharing
 from matchmaker.records.party import Role
 from matchmaker.records.reference import Kind, ReferenceFile
 from tests.conftest import RunningNode, StartNode
@@ -113,9 +117,10 @@ async def test_data_that_cannot_be_used_leave_the_old_ones_in_use(node: RunningN
     await put(node, owner, "p2", "OLDNAME1")
     following = node.exchange._following  # noqa: SLF001 - to see that it was tried
     await write(node, lambda store: store.set_reference([reference(Kind.GENES, b"rubbish")]))
+    before = following._made_for  # noqa: SLF001 - as above
 
     async def tried() -> bool:
-        return following._failed_for is not None  # noqa: SLF001 - as above
+        return following._made_for != before  # noqa: SLF001 - as above
 
     await eventually(tried)
     assert await shared(node, owner, "p1") == 0
@@ -135,7 +140,11 @@ async def test_a_store_restored_beside_a_running_node_is_answered_from(node: Run
     await write_backup(store, tmp_path / "backup", "now", lambda _done: None)
     await put(node, owner, "since", "BCKDK")
     assert await shared(node, owner, "p1") == 2
-    await restore(store, tmp_path / "backup", [], replace=True, progress=lambda _done: None)
+
+    async def none() -> list[Withdrawal]:
+        return []
+
+    await restore(store, tmp_path / "backup", none, 1.0, replace=True, progress=lambda _done: None)
     await store.close()
 
     async def restored() -> bool:
@@ -204,3 +213,40 @@ async def test_what_an_import_changes_is_told_before_it_is_done(
     assert changes.by_identifier == {"NEWGENE1": 1}
     assert changes.versions["genes"] == (real_knowledge.versions["genes"], "2026-10")
     assert (changes.terms, changes.added) == ([], 0)
+
+
+async def test_an_own_write_that_comes_late_never_hides_a_newer_one(real_knowledge: Knowledge) -> None:
+    """What one's own worker wrote may be taken in after what another one wrote later was read from the store."""
+    generation = Generation(real_knowledge, lambda work: work())
+    older, newer = (replace(CASE, revision=revision, version=revision) for revision in (10, 11))
+    generation.take_in([newer])
+    generation.reach(11)
+    generation.take_in([older], ahead=True)
+    assert generation.checksum() == (1, 11)
+
+
+CASE = KeptCase("dublin", "p1", "0" * 32, Sharing.ALL, patient_json("p1"), 1, 1)
+
+
+async def test_a_renewal_that_fails_for_a_passing_reason_is_tried_again(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await node.add_client("dublin", Role.DEPOSITOR)
+    await put(node, owner, "p1", "NEWGENE1")
+    await put(node, owner, "p2", "OLDNAME1")
+    monkeypatch.setattr("matchmaker.exchange.following._AGAIN_SECONDS", 0.1)
+    following = node.exchange._following  # noqa: SLF001 - its disk is full, once
+    real, failures = following._load, iter([OSError(28, "no space"), MemoryError()])  # noqa: SLF001 - as above
+
+    def load(files: Any) -> Knowledge:
+        for failure in failures:
+            raise failure
+        return real(files)
+
+    monkeypatch.setattr(following, "_load", load)
+    await write(node, lambda store: store.set_reference([reference(Kind.GENES, genes_with(NEW_GENE))]))
+
+    async def switched() -> bool:
+        return await shared(node, owner, "p1") == 1
+
+    await eventually(switched)

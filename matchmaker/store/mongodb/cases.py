@@ -10,7 +10,7 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import Case, KeptCase
-from matchmaker.store.base import SWEEP, Deposit, Draft, Outcome, StoreUnusable
+from matchmaker.store.base import SWEEP, Deposit, Draft, Outcome, StoreBusy, StoreUnusable
 from matchmaker.store.deciding import audited, outcome_of, stored
 from matchmaker.store.documents import case_fields, document_of, entry_of
 from matchmaker.store.entries import EntryDamaged, case_of, kept_of
@@ -19,6 +19,7 @@ from matchmaker.store.mongodb.errors import speaking
 from matchmaker.store.mongodb.work import Queue
 
 _BATCH = 2_000
+_PATIENCE_SECONDS = 30.0
 
 
 class Cases(Queue):
@@ -37,8 +38,7 @@ class Cases(Queue):
                 await self._keep([(deposits[n], drafts[n]) for n in changed], now, session)
             return deposits
 
-        async with self.turn:
-            return await self.transact(work)
+        return await self.transact_in_turn(work)
 
     async def _known(self, drafts: Sequence[Draft], session: AsyncClientSession) -> dict[tuple[str, str], Case]:
         known: dict[tuple[str, str], Case] = {}
@@ -80,8 +80,7 @@ class Cases(Queue):
             await self.queue(SWEEP, left.public_id, revision, now, session)
             return left
 
-        async with self.turn:
-            return await self.transact(work)
+        return await self.transact_in_turn(work)
 
     async def sweep(self) -> bool:
         """See Store. MongoDB overwrites its files and its oplog in its own time; nothing can hurry it."""
@@ -102,7 +101,12 @@ class Cases(Queue):
 
     def read_cases(self, keys: Sequence[int]) -> dict[int, KeptCase]:
         """See Store."""
-        return asyncio.run_coroutine_threadsafe(self._read(keys), self.loop).result()
+        reading = asyncio.run_coroutine_threadsafe(self._read(keys), self.loop)
+        try:
+            return reading.result(_PATIENCE_SECONDS)
+        except TimeoutError:
+            reading.cancel()
+            raise StoreBusy("MongoDB does not answer; try again") from None
 
     async def _read(self, keys: Sequence[int]) -> dict[int, KeptCase]:
         asked = {"key": {"$in": [Int64(number(key)) for key in keys]}, "live": True}

@@ -41,6 +41,7 @@ COLLECTIONS = {
 DURABLE = WriteConcern(w="majority", j=True)
 FILLING = "this database is being filled by a copy or restore; wait until that is done"
 _SCHEMA = 1
+_PATIENCE_SECONDS = 30.0  # with a transaction: longer than a replica set takes to choose a primary
 _TRANSIENT, _UNKNOWN = "TransientTransactionError", "UnknownTransactionCommitResult"
 _WAITS_MS = (2, 5, 10, 20, 50, *(100,) * 100)  # before a transaction is tried again, at least; twice that at most
 
@@ -55,6 +56,7 @@ class Database:
             name, read_concern=ReadConcern("majority"), write_concern=DURABLE
         )
         self.turn = asyncio.Lock()  # our own writes of cases wait here rather than for a conflict
+        self.epoch = ""  # as last seen
 
     def of(self, name: str) -> AsyncCollection[Document]:
         """Return a collection."""
@@ -126,6 +128,21 @@ class Database:
 
         Motor does not try a commit again that met another transaction, nor one whose fate it cannot tell: we do.
         """
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS):
+                return await self._transacted(work)
+        except TimeoutError:
+            raise StoreBusy("MongoDB has no primary, or does not answer; try again") from None
+
+    async def transact_in_turn(self, work: Callable[[AsyncClientSession], Awaitable[Result]]) -> Result:
+        """Do work that raises the revision of cases, one after another."""
+        try:
+            async with asyncio.timeout(_PATIENCE_SECONDS), self.turn:
+                return await self._transacted(work)
+        except TimeoutError:
+            raise StoreBusy("MongoDB has no primary, or does not answer; try again") from None
+
+    async def _transacted(self, work: Callable[[AsyncClientSession], Awaitable[Result]]) -> Result:
         results: list[Result] = []
 
         async def within(session: AsyncClientSession) -> None:
@@ -153,6 +170,11 @@ class Database:
             raise StoreBusy(FILLING)
         return int(found[counter])
 
+    async def check_ours(self, session: AsyncClientSession | None) -> None:
+        """Raise StoreBusy while the database is being filled."""
+        if await self.of("meta").find_one({"_id": COUNTERS_ID, "filling": True}, session=session):
+            raise StoreBusy(FILLING)
+
     async def revisions(self) -> Revisions:
         """See Store."""
         with speaking():
@@ -160,6 +182,7 @@ class Database:
         counters, facts = meta[COUNTERS_ID], meta[FACTS]
         if counters.get("filling"):
             raise StoreBusy(FILLING)
+        self.epoch = facts["epoch"]
         cases, parties, reference = (int(counters[name]) for name in COUNTERS[:3])
         return Revisions(cases, parties, reference, facts["identity"], facts["epoch"])
 

@@ -24,6 +24,7 @@ class Ledger(Database):
         self._lines = Gathering(self._append_lines)
         self._shard = secrets.randbelow(_SHARDS)
         self._known_genes: set[str] = set()
+        self._known_for = ""
 
     async def write_ledger(self, line: LedgerLine) -> None:
         """See Store."""
@@ -35,6 +36,7 @@ class Ledger(Database):
         added = {"requests": len(lines), "results": sum(line.results for line in lines)}
 
         async def work(session: AsyncClientSession) -> None:
+            await self.check_ours(session)
             # Copies: what is written is given an id, and a transaction may be done again.
             await self.of("ledger").insert_many([dict(document) for document in documents], session=session)
             await self.of("totals").update_one({"_id": self._shard}, {"$inc": added}, upsert=True, session=session)
@@ -42,6 +44,8 @@ class Ledger(Database):
         await self.transact(work)
 
     async def _add_genes(self, genes: set[str]) -> None:
+        if self._known_for != self.epoch:  # everything was replaced meanwhile
+            self._known_genes, self._known_for = set(), self.epoch
         if fresh := sorted(genes - self._known_genes):
             met = {"$setOnInsert": {"matched": True}}  # not the id: so the server itself tries a meeting of two again
             writes = [UpdateOne({"_id": text(gene)}, met, upsert=True) for gene in fresh]

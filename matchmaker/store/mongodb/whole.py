@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from pymongo import ASCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
 
-from matchmaker.store.base import StoreBusy
+from matchmaker.store.base import Check, StoreBusy
 from matchmaker.store.deciding import COUNTERS, check_copy, fill_mark
 from matchmaker.store.documents import document_of, entry_of
 from matchmaker.store.entries import Entry
@@ -70,32 +70,44 @@ class Whole(Ledger):
             if batch:
                 yield batch
 
-    async def fill(self, entries: AsyncIterator[list[Entry]], *, replace: bool = False) -> None:
-        """See Store. Marked as being filled until it is done."""
-        first = await anext(entries)
-        (kind, (identity, *numbers)) = first[0]
-        if kind != "facts":
-            raise ValueError("what a store is filled with begins with its facts")
-        counters = dict(zip(COUNTERS, numbers, strict=True))
+    async def fill(self, entries: AsyncIterator[list[Entry]], check: Check, *, replace: bool = False) -> None:
+        """See Store. Marked as being filled until it is done: nobody else may write, or open it."""
         with speaking():
-            meta = self.of("meta")
-            if not replace:
-                await self._check_copy(identity)
-            await meta.update_one({"_id": COUNTERS_ID}, {"$set": {"filling": True}})
+            first = await self._begun(entries, replace=replace)
+            (_, (identity, *numbers)) = first[0]
+            counters = dict(zip(COUNTERS, numbers, strict=True))
             for name in (*COLLECTIONS.values(), "totals"):
                 await self.database.drop_collection(name)  # at once, however much was in it
             await self._make_indexes()
-            await meta.update_one({"_id": COUNTERS_ID}, {"$set": dict.fromkeys(COUNTERS[:3], 0)})
             await self._write(first[1:])
             async for batch in entries:
                 await self._write(batch)
-            totals = {name: counters[name] for name in COUNTERS[3:]}
-            await self.of("totals").insert_one({"_id": 0, **totals})
+            meta = self.of("meta")
+            await self.of("totals").insert_one({"_id": 0, **{name: counters[name] for name in COUNTERS[3:]}})
             done = {"identity": identity, "epoch": secrets.token_hex(16), "filled": fill_mark(counters)}
             await meta.update_one({"_id": FACTS}, {"$set": done})
             raised = {name: counters[name] for name in COUNTERS[:3]}
-            await meta.update_one({"_id": COUNTERS_ID}, {"$set": {**raised, "filling": False}})
-        self._known_genes.clear()
+            await meta.update_one({"_id": COUNTERS_ID}, {"$set": raised})
+            await check(self.export())
+            await self._mark(filling=False)
+
+    async def _begun(self, entries: AsyncIterator[list[Entry]], *, replace: bool) -> list[Entry]:
+        """Let nobody else write; return the first entries, if they may be written. Nothing is touched if not."""
+        before = bool((await self.meta())[COUNTERS_ID].get("filling"))
+        await self._mark(filling=True)
+        try:
+            first = await anext(entries)
+            if first[0][0] != "facts":
+                raise ValueError("what a store is filled with begins with its facts")
+            if not (replace or before):
+                await self._check_copy(first[0][1][0])
+        except BaseException:
+            await self._mark(filling=before)
+            raise
+        return first
+
+    async def _mark(self, *, filling: bool) -> None:
+        await self.of("meta").update_one({"_id": COUNTERS_ID}, {"$set": {"filling": filling}})
 
     async def _write(self, batch: Sequence[Entry]) -> None:
         for kind in dict.fromkeys(kind for kind, _ in batch):
@@ -105,8 +117,7 @@ class Whole(Ledger):
     async def _check_copy(self, identity: str) -> None:
         meta, totals = await self.meta(), await self.ledger_totals()
         counters: Document = {**meta[COUNTERS_ID], "requests": totals.requests, "results": totals.results}
-        if not counters.get("filling"):
-            check_copy(identity, meta[FACTS]["identity"], meta[FACTS]["filled"], counters)
+        check_copy(identity, meta[FACTS]["identity"], meta[FACTS]["filled"], counters)
 
 
 def _reaches(marks: Document, seen: Document) -> bool:

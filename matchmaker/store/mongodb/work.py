@@ -21,6 +21,8 @@ class Queue(Database):
 
     async def claim(self, kinds: Collection[str], holder: str, now: float, until: float) -> Work | None:
         """See Store."""
+        with speaking():
+            await self.check_ours(None)
         free = {
             "kind": {"$in": [text(kind) for kind in sorted(kinds)]},
             "due": {"$lte": float(now)},

@@ -21,7 +21,7 @@ from matchmaker.records.ledger import LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.records.reference import Kind, ReferenceFile
 from matchmaker.records.work import Work
-from matchmaker.store.base import Deposit, Draft, NameTaken, NameUnknown, Revisions, StoreError, StoreUnusable
+from matchmaker.store.base import Check, Deposit, Draft, NameTaken, NameUnknown, Revisions, StoreError, StoreUnusable
 from matchmaker.store.deciding import COUNTERS
 from matchmaker.store.entries import Entry, EntryDamaged, kept_of
 from matchmaker.store.gathering import Gathering
@@ -297,7 +297,7 @@ class SqliteStore:
         finally:
             reader.close()
 
-    async def fill(self, entries: AsyncIterator[list[Entry]], *, replace: bool = False) -> None:
+    async def fill(self, entries: AsyncIterator[list[Entry]], check: Check, *, replace: bool = False) -> None:
         """See Store. One transaction, however long: a node that runs beside sees the old, then the new."""
         check_writable(self._path)
         await self._run(lambda connection: connection.execute("BEGIN IMMEDIATE"))
@@ -310,11 +310,19 @@ class SqliteStore:
             await self._run(lambda connection: whole.write(connection, first))
             async for batch in entries:
                 await self._run(lambda connection, batch=batch: whole.write(connection, batch))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            await check(self._read_back())
             await self._run(lambda connection: connection.execute("COMMIT"))
         except BaseException:
             await self._run(_roll_back)
             raise
-        await self.sweep()
+        with contextlib.suppress(StoreError):  # where it cannot be done now, a withdrawal's sweep does it
+            await self.sweep()
+
+    async def _read_back(self) -> AsyncIterator[list[Entry]]:
+        """Yield everything as it is within the transaction that we are in."""
+        batches = await self._run(whole.entries)
+        while batch := await self._run(lambda _: next(batches, [])):
+            yield batch
 
     async def probe(self) -> None:
         """See Store."""
