@@ -25,16 +25,17 @@ from matchmaker.store.mongodb.whole import Whole
 DATABASE = "matchmaker"
 # Longer than a replica set takes to choose a primary: ten seconds until it is missed, and one for the election.
 _SELECTION_MS, _CONNECT_MS, _SOCKET_MS = 20_000, 5_000, 60_000
-SETTINGS: dict[str, Any] = {
-    "appname": "matchmaker",
+_TIMEOUTS = {
+    "serverSelectionTimeoutMS": _SELECTION_MS,
+    "connectTimeoutMS": _CONNECT_MS,
+    "socketTimeoutMS": _SOCKET_MS,
+}
+_DURABLE = {
     "w": "majority",
     "journal": True,
     "readConcernLevel": "majority",
     "readPreference": "primary",
     "retryWrites": True,
-    "serverSelectionTimeoutMS": _SELECTION_MS,
-    "connectTimeoutMS": _CONNECT_MS,
-    "socketTimeoutMS": _SOCKET_MS,
 }
 
 
@@ -42,9 +43,16 @@ class MongoStore(Cases, Parties, Whole):
     """A Store in one database of a replica set. Open it with `open_mongo`."""
 
 
+def settings_for(uri: str) -> dict[str, Any]:
+    """Return the options of a client: times may be others in a connection string, what makes writes durable may not."""
+    stated = uri.partition("?")[2].lower()
+    times = {name: value for name, value in _TIMEOUTS.items() if f"{name.lower()}=" not in stated}
+    return {"appname": "matchmaker", **times, **_DURABLE}
+
+
 def make_client(uri: str) -> MongoClient:
     """Return a client for a connection string. The one place where it is said which kind of client."""
-    return cast(MongoClient, AsyncIOMotorClient(uri, **SETTINGS))
+    return cast(MongoClient, AsyncIOMotorClient(uri, **settings_for(uri)))
 
 
 async def open_mongo(

@@ -12,7 +12,7 @@ from matchmaker.store.base import Store
 from matchmaker.store.sqlite.adapter import open_sqlite
 
 OpenStore = Callable[[], Awaitable[Store]]
-CLIENTS = {"motor": mongo.make_client, "pymongo": lambda uri: AsyncMongoClient(uri, **mongo.SETTINGS)}
+CLIENTS = {"motor": mongo.make_client, "pymongo": lambda uri: AsyncMongoClient(uri, **mongo.settings_for(uri))}
 
 
 @pytest.fixture(params=["sqlite", "motor", "pymongo"])

