@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import signal
 import sys
 from collections.abc import AsyncIterator, Iterable
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from matchmaker.exchange.backup import Restored, Told, copy, restore, withdrawn_
 from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.exchange.places import Directory, Place, configured_place, parse_place
 from matchmaker.exchange.withdrawals import FILE_NAME, Withdrawal, WithdrawalLog, read_withdrawals
-from matchmaker.store.base import Store, StoreHasOthers, StoreUnusable
+from matchmaker.store.base import Store, StoreBusy, StoreHasOthers, StoreUnusable
 from matchmaker.store.sqlite.connecting import FILE_NAME as STORE_NAME
 
 app = typer.Typer(help="The store as a whole.", no_args_is_help=True)
@@ -32,7 +33,12 @@ def backup(
     data_dir: DataDir = None,
 ) -> None:
     """Write the whole store into one file, as of one revision; the node may go on meanwhile."""
-    told = asyncio.run(_backup(configured(config, data_dir), file))
+    settled = configured(config, data_dir)
+    must_exist(configured_place(settled.storage), "--data-dir")
+    if str(file) == "-" and sys.stdout.isatty():
+        raise ConfigInvalid("FILE: a backup holds health data; send it through a pipe, not to the screen")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what is half written is removed
+    told = asyncio.run(_backup(settled, file))
     typer.echo(f"{file} holds the store as of revision {told.revision}: {_counts(told)}", err=str(file) == "-")
 
 
@@ -66,11 +72,16 @@ async def _restore(config: Config, file: Path, others: list[Place | Path], *, re
     place = configured_place(config.storage)
     store = await _to_be_filled(place, replace=replace)
 
-    async def withdrawals() -> list[Withdrawal]:
-        elsewhere = [await _withdrawals_at(one) for one in others]
-        return _logged(config, itertools.chain(await withdrawn_in(store), *elsewhere))
-
+    log = config.storage.data_dir / FILE_NAME
     try:
+        refused = await _refused(store, log)
+
+        async def withdrawals() -> list[Withdrawal]:
+            elsewhere = [await _withdrawals_at(one) for one in others]
+            known = _logged(log, itertools.chain(await withdrawn_in(store), *elsewhere))
+            gone = {(one.owner, one.id) for one in await withdrawn_in(store)}
+            return [one for one in known if one not in refused or (one.owner, one.id) in gone]
+
         with progress_bar("restoring", None) as progress:
             done = await restore(store, file, withdrawals, REAL_WORLD.now(), replace=replace, progress=progress)
     except StoreHasOthers as error:
@@ -82,12 +93,21 @@ async def _restore(config: Config, file: Path, others: list[Place | Path], *, re
         await store.close()
 
 
-def _logged(config: Config, found: Iterable[Withdrawal]) -> list[Withdrawal]:
-    """Return the withdrawals of this node's log and those found elsewhere, which the log has from now on.
+async def _refused(store: Store, log: Path) -> set[Withdrawal]:
+    """Return withdrawals that were logged and then refused: the store, which is whole, still has the case."""
+    try:
+        await store.revisions()
+    except StoreBusy:
+        return set()  # it holds a part of another filling: only the log is to be believed
+    cases = [(one, await store.case(one.owner, one.id)) for one in read_withdrawals(log)]
+    return {one for one, case in cases if case is not None and not case.withdrawn}
+
+
+def _logged(path: Path, found: Iterable[Withdrawal]) -> list[Withdrawal]:
+    """Return the withdrawals of a log and those found elsewhere, which the log has from now on.
 
     A restore that is broken off may have erased where they were found, and is to know them when it is repeated.
     """
-    path = config.storage.data_dir / FILE_NAME
     known = {(one.owner, one.id): one for one in read_withdrawals(path)}
     missing = {(one.owner, one.id): one for one in found if (one.owner, one.id) not in known}
     if missing:
@@ -125,8 +145,11 @@ async def _withdrawals_at(named: Place | Path) -> Iterable[Withdrawal]:
         return read_withdrawals(named)
     async with _opened(named) as store:
         found = await withdrawn_in(store)
-    log = read_withdrawals(named.path / FILE_NAME) if isinstance(named, Directory) else ()
-    return [*found, *log]
+        if isinstance(named, Directory):
+            log = named.path / FILE_NAME
+            refused = await _refused(store, log)
+            found += [one for one in read_withdrawals(log) if one not in refused]
+    return found
 
 
 def _named(text: str) -> Place | Path:
@@ -134,7 +157,7 @@ def _named(text: str) -> Place | Path:
     if Path(text).is_file():
         return Path(text)
     place = parse_place(text, "--withdrawals")
-    _must_exist(place, "--withdrawals")
+    must_exist(place, "--withdrawals")
     return place
 
 
@@ -145,7 +168,7 @@ def copy_(
 ) -> None:
     """Copy a store, and compare counts and hashes of what is read back. May be repeated. Stop the node first."""
     one, other = parse_place(source, "--from"), parse_place(target, "--to")
-    _must_exist(one, "--from")
+    must_exist(one, "--from")
     told, later = asyncio.run(_copy(one, other))
     table = Table("kind", "count", "SHA-256, the same in both")
     for kind, figures in told.contents.items():
@@ -165,10 +188,13 @@ async def _copy(source: Place, target: Place) -> tuple[Told, bool]:
                 told = await copy(one, other, progress)
             except StoreHasOthers as error:
                 raise StoreHasOthers(f"{target}: {error}") from None
+            if isinstance(target, Directory):
+                _logged(target.path / FILE_NAME, await withdrawn_in(other))
         return told, await one.revisions() != before
 
 
-def _must_exist(place: Place, option: str) -> None:
+def must_exist(place: Place, option: str) -> None:
+    """Raise ConfigInvalid where a directory has no store: a mistyped one is not to be taken for an empty node."""
     if isinstance(place, Directory) and not (place.path / STORE_NAME).is_file():
         raise ConfigInvalid(f"{option}: there is no store in {place}")
 

@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from matchmaker.cli.backups import must_exist
 from matchmaker.cli.options import ConfigFile, DataDir, configured
 from matchmaker.cli.showing import plain, progress_bar
 from matchmaker.cli.store_access import with_store
 from matchmaker.exchange.assembly import REAL_WORLD, effective_knowledge
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.importing import Changes, changes_between, kinds_once, load_with, read_reference
+from matchmaker.exchange.places import configured_place
 from matchmaker.records.reference import ReferenceFile
 from matchmaker.store.base import Store
 
@@ -38,7 +40,7 @@ def import_(
     data_dir: DataDir = None,
 ) -> None:
     """Check newer reference data, show what they change, and let every worker of the node take them in."""
-    settled = configured(config, data_dir)
+    settled = existing(config, data_dir)
     read = kinds_once(read_reference(file, REAL_WORLD.now()) for file in files)
     changes = asyncio.run(with_store(settled, lambda store: _compared(settled, read, store)))
     _show(read, changes)
@@ -50,6 +52,13 @@ def import_(
         raise typer.Exit(1)
     asyncio.run(with_store(settled, lambda store: store.set_reference(read)))
     typer.echo(f"imported; {_FOLLOWED}")
+
+
+def existing(config: Path | None, data_dir: Path | None) -> Config:
+    """Return the configuration of a node that has a store already. Errors: ConfigInvalid."""
+    settled = configured(config, data_dir)
+    must_exist(configured_place(settled.storage), "--data-dir")
+    return settled
 
 
 async def _compared(config: Config, files: Sequence[ReferenceFile], store: Store) -> Changes:
@@ -93,7 +102,7 @@ def _show_terms(console: Console, changes: Changes) -> None:
 @app.command()
 def show(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     """Show which reference data were imported; of all other kinds those of the configuration are used."""
-    files = asyncio.run(with_store(configured(config, data_dir), lambda store: store.reference()))
+    files = asyncio.run(with_store(existing(config, data_dir), lambda store: store.reference()))
     table = Table("kind", "file", "version", "imported", "SHA-256")
     for file in files:
         day = datetime.fromtimestamp(file.imported_at, UTC).date().isoformat()
@@ -111,5 +120,5 @@ def reset(
     if not yes and not (sys.stdin.isatty() and typer.confirm("Forget all imported reference data?")):
         typer.echo("nothing was changed; say --yes to go back", err=True)
         raise typer.Exit(1)
-    asyncio.run(with_store(configured(config, data_dir), lambda store: store.clear_reference()))
+    asyncio.run(with_store(existing(config, data_dir), lambda store: store.clear_reference()))
     typer.echo(f"the data of the configuration are used again; {_FOLLOWED}")

@@ -29,10 +29,10 @@ Work = Callable[[Exchange], Coroutine[Any, Any, None]]
 def serve(
     config: ConfigFile = None,
     data_dir: DataDir = None,
-    host: Annotated[str | None, typer.Option(metavar="H", help="Address to listen on [default: 127.0.0.1].")] = None,
-    port: Annotated[int | None, typer.Option(metavar="P", help="Port to listen on [default: 8080].")] = None,
+    host: Annotated[str | None, typer.Option(metavar="H", help="Address to listen on (127.0.0.1)")] = None,
+    port: Annotated[int | None, typer.Option(metavar="P", help="Port to listen on (8080)")] = None,
     workers: Annotated[
-        int | None, typer.Option(metavar="N", help="How many processes answer, behind the one port [default: 1].")
+        int | None, typer.Option(metavar="N", help="How many processes answer, behind the one port (1)")
     ] = None,
 ) -> None:
     """Run a node: the Matchmaker Exchange API and the deposits of its own users."""

@@ -12,7 +12,7 @@ import json
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -22,7 +22,7 @@ from matchmaker.exchange.batches import batches
 from matchmaker.exchange.withdrawals import Withdrawal
 from matchmaker.ontology.files import sync_directory
 from matchmaker.records.audit import Action
-from matchmaker.store.base import Store
+from matchmaker.store.base import Store, StoreBusy, StoreHasOthers
 from matchmaker.store.entries import KINDS, Digest, Entry, line_of
 
 FORMAT = 1
@@ -46,7 +46,7 @@ class Told:
     contents: Contents
 
 
-async def contents_of(entries: AsyncIterator[list[Entry]], progress: Progress = lambda _done: None) -> Told:
+async def contents_of(entries: AsyncGenerator[list[Entry]], progress: Progress = lambda _done: None) -> Told:
     """Add up an export, whole."""
     counting = _Counting(progress)
     async for _ in counting.through(entries):
@@ -62,13 +62,14 @@ class _Counting:
         self._digest = Digest()
         self._revision = 0
 
-    async def through(self, entries: AsyncIterator[list[Entry]]) -> AsyncIterator[list[Entry]]:
-        async for batch in entries:
-            if batch[0][0] == "facts":
-                self._revision = batch[0][1][1]
-            await asyncio.to_thread(self._digest.add, batch)
-            self._progress(self._digest.counts["case"])
-            yield batch
+    async def through(self, entries: AsyncGenerator[list[Entry]]) -> AsyncGenerator[list[Entry]]:
+        async with contextlib.aclosing(entries):
+            async for batch in entries:
+                if batch[0][0] == "facts":
+                    self._revision = batch[0][1][1]
+                await asyncio.to_thread(self._digest.add, batch)
+                self._progress(self._digest.counts["case"])
+                yield batch
 
     def told(self) -> Told:
         return Told(self._revision, self._digest.told())
@@ -176,7 +177,7 @@ async def restore(
     """
     plans: list[_Plan] = []
 
-    async def entries() -> AsyncIterator[list[Entry]]:
+    async def entries() -> AsyncGenerator[list[Entry]]:
         known = {(one.owner, one.id): one for one in await withdrawals()}
         valid = {client.token_sha256 for client in await store.clients() if client.revoked_at is None}
         plans.append(await asyncio.to_thread(_planned, file, known, valid, now))
@@ -184,11 +185,12 @@ async def restore(
             yield batch
 
     counting = _Counting(progress)
-    await store.fill(counting.through(entries()), lambda read: check_contents(read, counting.told()), replace=replace)
+    async with contextlib.aclosing(counting.through(entries())) as counted:
+        await store.fill(counted, lambda read: check_contents(read, counting.told()), replace=replace)
     return Restored(counting.told(), len(plans[0].applied), len(plans[0].revoked))
 
 
-async def check_contents(read: AsyncIterator[list[Entry]], told: Told) -> None:
+async def check_contents(read: AsyncGenerator[list[Entry]], told: Told) -> None:
     """Compare what is read back with what was written. Errors: BackupUnusable."""
     found = await contents_of(read)
     if found.contents != told.contents:
@@ -259,6 +261,17 @@ async def copy(source: Store, target: Store, progress: Progress) -> Told:
     Errors: StoreHasOthers, when the target holds anything else or was written to; BackupUnusable, when what is read
     back differs; those of the stores.
     """
+    if (await source.revisions()).epoch == await _epoch(target):
+        raise StoreHasOthers("it is the source itself; choose another store")
     counting = _Counting(progress)
-    await target.fill(counting.through(source.export()), lambda read: check_contents(read, counting.told()))
+    async with contextlib.aclosing(counting.through(source.export())) as entries:
+        await target.fill(entries, lambda read: check_contents(read, counting.told()))
     return counting.told()
+
+
+async def _epoch(store: Store) -> str | None:
+    """Return what no other store has; None while it is being filled."""
+    try:
+        return (await store.revisions()).epoch
+    except StoreBusy:
+        return None

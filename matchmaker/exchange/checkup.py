@@ -64,6 +64,9 @@ def _node_advice(config: Config) -> list[str]:
         advice.append("node.contact_href is as delivered: nobody can write to you about a phenopacket's match")
     if node.name == fresh.name:
         advice.append("node.name is as delivered: peers should know you by a name of your own")
+    if config.storage.mongodb_file and _readable_by_others(config.storage.mongodb_file):
+        file = config.storage.mongodb_file
+        advice.append(f"storage.mongodb_file holds a password and can be read by others; chmod 600 {file}")
     if node.country is None:
         advice.append("node.country is not set: cases shared with the country are shown to nobody else")
     if config.server.host not in _LOOPBACK:

@@ -111,7 +111,10 @@ def load_with(config: Config, files: Sequence[ReferenceFile], folder: Path) -> K
 
     Errors: those of load_knowledge.
     """
-    return load_knowledge(with_imported(config, files, folder))
+    try:
+        return load_knowledge(with_imported(config, files, folder))
+    except OSError as error:
+        raise ReferenceUnusable(f"{folder} cannot be written: {error.strerror}; nothing was imported") from None
 
 
 async def changes_between(

@@ -14,7 +14,7 @@ which the writes became visible. A reader that remembers the last one it saw ask
     `- StoreHasOthers          the store to be filled holds what is not a copy of the source
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -110,7 +110,7 @@ class Revisions:
     epoch: str
 
 
-Check = Callable[[AsyncIterator[list[Entry]]], Awaitable[None]]  # raises, where what it reads is not as expected
+Check = Callable[[AsyncGenerator[list[Entry]]], Awaitable[None]]  # raises, where what it reads is not as expected
 
 
 class Store(Protocol):
@@ -200,10 +200,10 @@ class Store(Protocol):
     async def clear_reference(self) -> None:
         """Forget all imported reference data."""
 
-    def export(self) -> AsyncIterator[list[Entry]]:
+    def export(self) -> AsyncGenerator[list[Entry]]:
         """Yield everything as of one revision, in batches and in one order for every kind of store. See Entry."""
 
-    async def fill(self, entries: AsyncIterator[list[Entry]], check: Check, *, replace: bool = False) -> None:
+    async def fill(self, entries: AsyncGenerator[list[Entry]], check: Check, *, replace: bool = False) -> None:
         """Replace everything by what another store's `export` gave, once `check` has read it back.
 
         Nobody else writes from before the first entry is asked for until all is done.

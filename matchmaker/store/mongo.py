@@ -15,7 +15,7 @@ from typing import Any, cast
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import ConfigurationError, InvalidURI
 
-from matchmaker.store.base import StoreUnusable
+from matchmaker.store.base import StoreBusy, StoreUnusable
 from matchmaker.store.mongodb.cases import Cases
 from matchmaker.store.mongodb.database import MongoClient
 from matchmaker.store.mongodb.errors import speaking
@@ -24,7 +24,7 @@ from matchmaker.store.mongodb.whole import Whole
 
 DATABASE = "matchmaker"
 # Longer than a replica set takes to choose a primary: ten seconds until it is missed, and one for the election.
-_SELECTION_MS, _CONNECT_MS, _SOCKET_MS = 20_000, 5_000, 60_000
+_SELECTION_MS, _CONNECT_MS, _SOCKET_MS = 14_000, 5_000, 60_000
 _TIMEOUTS = {
     "serverSelectionTimeoutMS": _SELECTION_MS,
     "connectTimeoutMS": _CONNECT_MS,
@@ -75,6 +75,10 @@ async def open_mongo(
     store = MongoStore(connected, name, asyncio.get_running_loop())
     try:
         await store.prepare(to_fill=to_fill)
+    except StoreBusy as error:
+        await store.close()
+        asked = "is mongod running there, was rs.initiate() run once, and is replicaSet= the set's name?"
+        raise StoreBusy(f"{error}: {asked}") from None
     except BaseException:
         await store.close()
         raise

@@ -17,7 +17,7 @@ from matchmaker.store.base import CaseTooLarge, StoreBusy, StoreFull
 from matchmaker.web.keys import VERSION, is_mme
 
 logger = logging.getLogger("matchmaker.web")
-_BUSY = "this node cannot write just now; try again"
+_BUSY = "this node cannot reach its records just now; try again"
 _FULL = "this node's disk is full; nothing was stored, try again when its operator has made room"
 
 

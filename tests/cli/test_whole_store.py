@@ -64,17 +64,16 @@ def test_a_restore_applies_what_the_store_and_the_logs_know_of_withdrawals(run: 
         return case.public_id
 
     public_id = asyncio.run(withdraw("a"))
-    WithdrawalLog(tmp_path / "data" / LOG_NAME).append(Withdrawal("local", "b", "x", 6.0))
     WithdrawalLog(tmp_path / "elsewhere.jsonl").append(Withdrawal("local", "c", "y", 7.0))
     done = run("restore", tmp_path / "one.backup", "--replace", "--withdrawals", tmp_path / "elsewhere.jsonl")
     assert done.returncode == 0, done.stderr
-    assert "3 withdrawals made since the backup were applied" in done.stdout
-    assert (tmp_path / "data" / LOG_NAME).read_text(encoding="utf-8").count("\n") == 3, "and are kept for the next time"
-    assert ids_in(tmp_path / "data") == ["d"]
+    assert "2 withdrawals made since the backup were applied" in done.stdout
+    assert (tmp_path / "data" / LOG_NAME).read_text(encoding="utf-8").count("\n") == 2, "and are kept for the next time"
+    assert ids_in(tmp_path / "data") == ["b", "d"]
     other = run("restore", tmp_path / "one.backup", "--withdrawals", tmp_path / "data", data_dir=tmp_path / "other")
-    assert "3 withdrawals" in other.stdout, other.stderr
+    assert "2 withdrawals" in other.stdout, other.stderr
     assert public_id
-    assert ids_in(tmp_path / "other") == ["d"]
+    assert ids_in(tmp_path / "other") == ["b", "d"]
 
 
 def test_a_damaged_store_is_set_aside_and_what_its_log_knows_is_applied(run: Run, tmp_path: Path) -> None:
@@ -159,3 +158,38 @@ def test_reference_data_are_shown_asked_about_imported_and_forgotten(run: Run, t
     assert "nothing was imported" in run("data", "show").stdout
     twice = one_line(run("data", "import", newer, REFERENCE_DATA / "genes.tsv.gz", "--yes"))
     assert "both of kind genes" in twice
+
+
+def test_a_withdrawal_that_was_refused_is_not_applied_by_a_restore(run: Run, tmp_path: Path) -> None:
+    load(run, tmp_path, "a", "b")
+    assert run("backup", tmp_path / "one.backup").returncode == 0
+    WithdrawalLog(tmp_path / "data" / LOG_NAME).append(Withdrawal("local", "a", "x", 6.0))  # and the store was full
+    done = run("restore", tmp_path / "one.backup", "--replace")
+    assert "0 withdrawals" in done.stdout, done.stderr
+    assert ids_in(tmp_path / "data") == ["a", "b"]
+
+
+def test_a_copy_is_never_copied_onto_itself_and_knows_what_was_withdrawn(run: Run, tmp_path: Path) -> None:
+    load(run, tmp_path, "a", "b")
+
+    async def withdraw() -> None:
+        store = open_sqlite(tmp_path / "data")
+        await store.withdraw("local", "b", 5.0)
+        await store.close()
+
+    asyncio.run(withdraw())
+    other = tmp_path / "other"
+    assert run("store", "copy", "--from", tmp_path / "data", "--to", other, data_dir=None).returncode == 0
+    assert '"id": "b"' in (other / LOG_NAME).read_text(encoding="utf-8")
+    (tmp_path / "link").symlink_to(other)
+    for name in ("other", "link"):
+        refused = run("store", "copy", "--from", other, "--to", tmp_path / name, data_dir=None)
+        assert "the source itself" in one_line(refused)
+    assert ids_in(other) == ["a"]
+
+
+def test_a_mistyped_directory_is_not_taken_for_an_empty_node(run: Run, tmp_path: Path) -> None:
+    typo = tmp_path / "nodde"
+    for arguments in (("backup", tmp_path / "x"), ("data", "show"), ("data", "reset", "--yes")):
+        assert "there is no store" in one_line(run(*arguments, data_dir=typo))
+    assert not typo.exists()

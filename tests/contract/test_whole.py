@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,7 @@ async def test_a_filling_that_breaks_off_leaves_the_old_or_a_store_that_refuses(
 ) -> None:
     await furnished(other)
 
-    async def broken() -> AsyncIterator[list[Entry]]:
+    async def broken() -> AsyncGenerator[list[Entry]]:
         async for batch in other.export():
             yield batch
             if batch[0][0] == "case":
@@ -303,3 +303,14 @@ async def test_what_is_read_back_otherwise_is_not_kept(store: Store, other: Stor
     except StoreBusy:
         await copy(store, other, quiet)
         assert await other.count_cases() == 5
+
+
+async def test_a_store_is_never_copied_onto_itself(store: Store, other: Store, open_store: OpenStore) -> None:
+    """Also where it is an untouched copy, which another source might overwrite."""
+    await furnished(other)
+    await copy(other, store, quiet)
+    again = await open_store()
+    with pytest.raises(StoreHasOthers, match="the source itself"):
+        await copy(store, again, quiet)
+    assert await again.count_cases() == 5
+    await again.close()

@@ -19,7 +19,7 @@ from matchmaker.store.mongodb.errors import speaking
 from matchmaker.store.mongodb.work import Queue
 
 _BATCH = 2_000
-_PATIENCE_SECONDS = 30.0
+_PATIENCE_SECONDS = 15.0
 
 
 class Cases(Queue):

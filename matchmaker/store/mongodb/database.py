@@ -41,7 +41,7 @@ COLLECTIONS = {
 DURABLE = WriteConcern(w="majority", j=True)
 FILLING = "this database is being filled by a copy or restore; wait until that is done"
 _SCHEMA = 1
-_PATIENCE_SECONDS = 30.0  # with a transaction: longer than a replica set takes to choose a primary
+_PATIENCE_SECONDS = 15.0  # with a transaction: longer than a replica set takes to choose a primary
 _TRANSIENT, _UNKNOWN = "TransientTransactionError", "UnknownTransactionCommitResult"
 _WAITS_MS = (2, 5, 10, 20, 50, *(100,) * 100)  # before a transaction is tried again, at least; twice that at most
 

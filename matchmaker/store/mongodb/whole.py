@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -32,7 +32,7 @@ _ORDER = {
 class Whole(Ledger):
     """The part of a Store that is copied, backed up and restored."""
 
-    async def export(self) -> AsyncIterator[list[Entry]]:
+    async def export(self) -> AsyncGenerator[list[Entry]]:
         """See Store. Within a snapshot, which the server keeps for five minutes unless it is told to keep it longer."""
         with speaking():
             seen = await self._marks(None)
@@ -70,7 +70,7 @@ class Whole(Ledger):
             if batch:
                 yield batch
 
-    async def fill(self, entries: AsyncIterator[list[Entry]], check: Check, *, replace: bool = False) -> None:
+    async def fill(self, entries: AsyncGenerator[list[Entry]], check: Check, *, replace: bool = False) -> None:
         """See Store. Marked as being filled until it is done: nobody else may write, or open it."""
         with speaking():
             first = await self._begun(entries, replace=replace)
@@ -91,7 +91,7 @@ class Whole(Ledger):
             await check(self.export())
             await self._mark(filling=False)
 
-    async def _begun(self, entries: AsyncIterator[list[Entry]], *, replace: bool) -> list[Entry]:
+    async def _begun(self, entries: AsyncGenerator[list[Entry]], *, replace: bool) -> list[Entry]:
         """Let nobody else write; return the first entries, if they may be written. Nothing is touched if not."""
         before = bool((await self.meta())[COUNTERS_ID].get("filling"))
         await self._mark(filling=True)

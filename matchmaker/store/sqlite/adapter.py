@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
@@ -284,7 +284,7 @@ class SqliteStore:
 
         await self._write(work)
 
-    async def export(self) -> AsyncIterator[list[Entry]]:
+    async def export(self) -> AsyncGenerator[list[Entry]]:
         """See Store. Reads in a transaction of its own: writers go on, and it sees nothing of them."""
         reader = await asyncio.to_thread(connect_to_read, self._path)
         try:
@@ -297,7 +297,7 @@ class SqliteStore:
         finally:
             reader.close()
 
-    async def fill(self, entries: AsyncIterator[list[Entry]], check: Check, *, replace: bool = False) -> None:
+    async def fill(self, entries: AsyncGenerator[list[Entry]], check: Check, *, replace: bool = False) -> None:
         """See Store. One transaction, however long: a node that runs beside sees the old, then the new."""
         check_writable(self._path)
         await self._run(lambda connection: connection.execute("BEGIN IMMEDIATE"))
@@ -318,7 +318,7 @@ class SqliteStore:
         with contextlib.suppress(StoreError):  # where it cannot be done now, a withdrawal's sweep does it
             await self.sweep()
 
-    async def _read_back(self) -> AsyncIterator[list[Entry]]:
+    async def _read_back(self) -> AsyncGenerator[list[Entry]]:
         """Yield everything as it is within the transaction that we are in."""
         batches = await self._run(whole.entries)
         while batch := await self._run(lambda _: next(batches, [])):
