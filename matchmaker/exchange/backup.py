@@ -195,7 +195,9 @@ async def check_contents(read: AsyncGenerator[list[Entry]], told: Told) -> None:
     found = await contents_of(read)
     if found.contents != told.contents:
         kinds = sorted(kind for kind in KINDS if found.contents.get(kind) != told.contents.get(kind))
-        raise BackupUnusable(f"what was written is not what is read back ({', '.join(kinds)}); nothing was replaced")
+        raise BackupUnusable(
+            f"what was written is not what is read back ({', '.join(kinds)}): it is not opened; do it again"
+        )
 
 
 def _planned(file: Path, withdrawals: dict[tuple[str, str], Withdrawal], valid: set[str], now: float) -> _Plan:
