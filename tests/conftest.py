@@ -3,7 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,10 +54,13 @@ class RunningNode:
     config: Config
     session: ClientSession
 
-    async def add_client(self, name: str, role: Role = Role.NODE, country: str | None = None) -> dict[str, str]:
+    async def add_client(
+        self, name: str, role: Role = Role.NODE, country: str | None = None, **agreed: Any
+    ) -> dict[str, str]:
         """Add a client; return the header with its token."""
         token = f"token-of-{name}"
-        await self._write(lambda store: store.add_client(Client(name, role, token_digest(token), None, country)))
+        client = replace(Client(name, role, token_digest(token), None, country), **agreed)
+        await self._write(lambda store: store.add_client(client))
         return {"X-Auth-Token": token}
 
     async def add_peer(self, name: str, url: str, country: str = "ES", token: str = "secret") -> None:

@@ -4,6 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from matchmaker.records.ledger import Happened, LedgerLine
+from matchmaker.store.base import Claim, Decision
+from matchmaker.store.entries import results_told
+
 DATA = Path(__file__).parent / "data"
 
 
@@ -40,3 +44,9 @@ def variant_json(**changes: Any) -> dict[str, Any]:
         "alternateBases": "C",
     }
     return {key: value for key, value in {**variant, **changes}.items() if value is not None}
+
+
+def answered(who: str, results: int, genes: tuple[str, ...] = (), at: float = 1.0) -> Claim:
+    """A claim by which an answer of so many cases is written down."""
+    line = LedgerLine(at, Happened.ANSWERED, who, detail=results_told(results))
+    return Claim(None, (), lambda _account, _offers: Decision((), (), (line,), 1, results, genes))

@@ -5,7 +5,20 @@ import sys
 import typer
 
 from matchmaker import __version__
-from matchmaker.cli import backups, clients, data, demo, doctor, heartbeat, load, match, peers, serve
+from matchmaker.cli import (
+    audit,
+    backups,
+    clients,
+    collections,
+    data,
+    demo,
+    doctor,
+    heartbeat,
+    load,
+    match,
+    peers,
+    serve,
+)
 from matchmaker.cli.known import KNOWN, say
 
 app = typer.Typer(
@@ -23,6 +36,8 @@ app.add_typer(backups.app, name="store")
 app.add_typer(data.app, name="data")
 app.add_typer(clients.app, name="client")
 app.add_typer(peers.app, name="peer")
+app.add_typer(collections.app, name="collection")
+app.add_typer(audit.app, name="audit")
 app.command()(demo.demo)
 app.command()(doctor.doctor)
 app.command()(heartbeat.heartbeat)

@@ -1,6 +1,8 @@
 """`matchmaker load`: cases from files into the store."""
 
 import asyncio
+from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,8 +20,26 @@ from matchmaker.intake.patients import Reading
 from matchmaker.mme.errors import InvalidRequest
 from matchmaker.mme.patient import Contact
 from matchmaker.mme.validation import validate
-from matchmaker.records.case import Sharing
-from matchmaker.store.base import Outcome
+from matchmaker.policy.consent import same_institution
+from matchmaker.records.sharing import Circle, Level, Sharing
+from matchmaker.store.base import Outcome, Store
+
+
+class _Share(StrEnum):
+    """The circles that many cases may be loaded with; named ones are said case by case."""
+
+    NONE = "none"
+    INSTITUTION = "institution"
+    COUNTRY = "country"
+    ALL = "all"
+
+
+class _Shown(StrEnum):
+    """Level, as the command line has it."""
+
+    MINIMAL = "minimal"
+    STANDARD = "standard"
+    FULL = "full"
 
 
 def load(
@@ -27,8 +47,15 @@ def load(
         list[Path],
         typer.Argument(metavar="PATH...", help="MME JSON or phenopackets, one or many, .gz too; or folders."),
     ],
-    share: Annotated[Sharing, typer.Option(help="With whom the cases are shared; never guessed.")],
+    share: Annotated[_Share, typer.Option(help="With whom the cases are shared; never guessed.")],
     owner: Annotated[str, typer.Option(metavar="NAME", help="Whose cases they are.")] = "local",
+    level: Annotated[
+        _Shown, typer.Option(help="How much of them is shown; full needs explicit consent.")
+    ] = _Shown.STANDARD,
+    until: Annotated[
+        str | None, typer.Option(metavar="DAY", help="The last day of sharing, such as 2027-01-31.")
+    ] = None,
+    collection: Annotated[str | None, typer.Option(metavar="NAME", help="The collection that they belong to.")] = None,
     contact_name: Annotated[str | None, typer.Option(help="Whom to write to about phenopackets.")] = None,
     contact_href: Annotated[str | None, typer.Option(help="Where: https://… or mailto:….")] = None,
     config: ConfigFile = None,
@@ -38,7 +65,8 @@ def load(
     check_name(owner)
     settled = configured(config, data_dir)
     contact = _contact(contact_name, contact_href)
-    loaded = asyncio.run(_load(settled, paths, owner, share, contact))
+    sharing = Sharing(Circle(share), Level.of(level), until=_day(until), collection=collection)
+    loaded = asyncio.run(_load(settled, paths, owner, sharing, contact))
     typer.echo(_summary(loaded))
     if loaded.bad:
         raise typer.Exit(1)
@@ -53,9 +81,30 @@ def _contact(name: str | None, href: str | None) -> Contact | None:
         raise ConfigInvalid(f"--contact-name and --contact-href: {error.message}") from None
 
 
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ConfigInvalid(f"--until: expected a day such as 2027-01-31; got {text!r}") from None
+
+
+async def _check_collection(store: Store, config: Config, owner: str, sharing: Sharing) -> None:
+    if sharing.collection is None:
+        if config.node.production and sharing.circle not in {Circle.NONE, Circle.INSTITUTION}:
+            raise ConfigInvalid("--collection: a node in production shares cases only as part of a collection; name it")
+        return
+    found = {one.name: one for one in await store.collections()}.get(sharing.collection)
+    if found is None:
+        raise ConfigInvalid(f"--collection: there is no collection {sharing.collection!r}; see matchmaker collection")
+    institution = next((c.institution for c in await store.clients() if c.name == owner), None) or owner
+    if not same_institution(found.institution, institution):
+        raise ConfigInvalid(f"--collection: {found.name} is of {found.institution}, the owner {owner} of {institution}")
+
+
 async def _load(config: Config, paths: list[Path], owner: str, share: Sharing, contact: Contact | None) -> Loaded:
     store = await open_store(config)
     try:
+        await _check_collection(store, config, owner, share)
         genes = load_genes(config.genes.table, config.genes.table_version)
         reading = Reading(genes, config.node.contact, contact)
         files = record_files(paths)

@@ -2,6 +2,7 @@
 
 import asyncio
 import ipaddress
+import time
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from matchmaker.cli.options import ConfigFile, DataDir, NodeName, configured
-from matchmaker.cli.store_access import check_country, check_name, with_store
+from matchmaker.cli.store_access import check_country, check_name, with_store, write_with_line
 from matchmaker.exchange.assembly import open_peer_client
 from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.mme.media import SUPPORTED
@@ -19,6 +20,7 @@ from matchmaker.mme.messages import HeartbeatBody
 from matchmaker.mme.strict_json import printable
 from matchmaker.peers.client import read_token
 from matchmaker.peers.outcome import PeerFailure
+from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Peer
 
 app = typer.Typer(help="Peers: the nodes that this one asks.", no_args_is_help=True)
@@ -51,7 +53,8 @@ def add(
         raise ConfigInvalid("--mitochondrion: expected MT or M")
     read_token(token_file)
     peer = Peer(name, url.rstrip("/"), country, str(token_file.resolve()), api_version, mitochondrion)
-    asyncio.run(with_store(settled, lambda store: store.add_peer(peer)))
+    line = LedgerLine(time.time(), Happened.GRANTED, name, detail="peer")
+    asyncio.run(with_store(settled, lambda store: write_with_line(store, store.add_peer(peer), line)))
     typer.echo(f"{name} is a peer now; try: matchmaker peer test {name}")
 
 
@@ -68,7 +71,9 @@ def show(config: ConfigFile = None, data_dir: DataDir = None) -> None:
 @app.command()
 def remove(name: NodeName, config: ConfigFile = None, data_dir: DataDir = None) -> None:
     """Forget a peer: it is asked no more. Its token of ours, if it has one, stays valid: see client revoke."""
-    asyncio.run(with_store(configured(config, data_dir), lambda store: store.remove_peer(name)))
+    line = LedgerLine(time.time(), Happened.REVOKED, name, detail="peer")
+    settled = configured(config, data_dir)
+    asyncio.run(with_store(settled, lambda store: write_with_line(store, store.remove_peer(name), line)))
     typer.echo(f"{name} is no peer any more")
 
 

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from matchmaker.exchange.assembly import open_store
 from matchmaker.exchange.config import Config, ConfigInvalid
+from matchmaker.records.ledger import LedgerLine
 from matchmaker.store.base import Store
 
 Result = TypeVar("Result")
@@ -21,6 +22,12 @@ async def with_store(config: Config, work: Callable[[Store], Awaitable[Result]])
         return await work(store)
     finally:
         await store.close()
+
+
+async def write_with_line(store: Store, change: Awaitable[None], line: LedgerLine) -> None:
+    """Do a change of a store, and write its line of the ledger."""
+    await change
+    await store.write_ledger([line])
 
 
 def check_name(name: str) -> None:

@@ -21,8 +21,8 @@ from matchmaker.exchange.reference import load_knowledge
 from matchmaker.genome.genes import GeneTable
 from matchmaker.intake.patients import Reading
 from matchmaker.intake.records import RecordFile
-from matchmaker.records.case import Sharing
 from matchmaker.records.party import Client, Peer, Role, token_digest
+from matchmaker.records.sharing import Circle, Sharing
 
 DATA = Path(str(resources.files("matchmaker.demo") / "data"))
 _START_SECONDS = 60.0
@@ -76,7 +76,7 @@ async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
         reading = Reading(genes, plan.config.node.contact)
         tell = Telling(lambda _done: None, lambda _bad: None, lambda _note: None)
         file = RecordFile(DATA / f"{plan.name}.jsonl.gz")
-        loaded = await load_files(store, reading, [file], "published", Sharing.ALL, REAL_WORLD, tell)
+        loaded = await load_files(store, reading, [file], "published", Sharing(Circle.ALL), REAL_WORLD, tell)
         now = time.time()
         hospital, neighbour = (token_digest(plan.tokens[role]) for role in ("hospital", "peer"))
         await store.add_client(Client("hospital", Role.DEPOSITOR, hospital, None, plan.country, now))

@@ -1,10 +1,10 @@
-"""Hits -> what an asker is shown: results, each cut to what others may see, with its reasons in words.
+"""Hits -> what an asker is shown: results, each cut to what its case's level allows, with its reasons in words.
 
 In the exchange's JSON from end to end: an answer has hundreds of small values, and most of a node's time would go into
 making objects of them only to write them down again.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,26 +18,40 @@ from matchmaker.matching.genotype import SharedGene, shared_genes
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.matching.score import Score
 from matchmaker.mme.messages import Explanation
-from matchmaker.policy.consent import outward_content, owns
+from matchmaker.policy.consent import owns
+from matchmaker.policy.levels import contact_of, evidence, shown, shown_minimal
+from matchmaker.policy.names import name_for
 from matchmaker.records.case import KeptCase
+from matchmaker.records.collection import Collection as CaseCollection
 from matchmaker.records.party import Client
+from matchmaker.records.sharing import Level
 
 MOST_BYTES = 1_000_000  # of results in one answer; our own nodes cut at 2 MiB, others may sooner
 
 Json = dict[str, Any]
+Lines = list[list[int]]  # query's term, case's term, through, weight: of Asked.terms
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Results in JSON, each of them a whole MatchResult, and the keys of the genes that they share with the query."""
+class Result:
+    """One case as the asker would be shown it, a whole MatchResult in JSON; and what of it is written in the ledger.
 
-    results: tuple[bytes, ...]
+    `genes` are the keys of those that it shares with the query; `own`: it is the asker's own case.
+    """
+
+    key: int
+    version: int
+    public_id: str
+    level: Level
+    own: bool
     genes: tuple[str, ...]
+    json: bytes
 
-    def body(self, told: Mapping[str, str]) -> bytes:
-        """Return the body of a MatchResponse: the results, and what else is `told`."""
-        rest = to_json(told)[1:-1]
-        return b'{"results":[' + b",".join(self.results) + b"]" + (b"," + rest if rest else b"") + b"}"
+
+def body_of(results: Iterable[Result], told: Mapping[str, str]) -> bytes:
+    """Return the body of a MatchResponse: the results, and what else is `told`."""
+    rest = to_json(told)[1:-1]
+    return b'{"results":[' + b",".join(one.json for one in results) + b"]" + (b"," + rest if rest else b"") + b"}"
 
 
 class Answers:
@@ -53,36 +67,75 @@ class Answers:
         """Explain something, so that what is compiled is compiled, or read, before anybody waits for it."""
         self._explanations.of(Profile(), Profile())
 
-    def results(self, profile: Profile, hits: Iterable[tuple[Hit, KeptCase]], asker: Client) -> Answer:
+    def results(
+        self,
+        profile: Profile,
+        hits: Iterable[tuple[Hit, KeptCase]],
+        asker: Client,
+        collections: Mapping[str, CaseCollection],
+    ) -> tuple[Result, ...]:
         """Return the results for hits, in their order, as far as one answer holds them.
 
-        The asker's own cases keep its ids. Nodes cut an answer that is too long and then have nothing: so where space
-        runs out, explanations go first, then the results from there on.
+        The asker's own cases keep its ids and all that is known of them. Nodes cut an answer that is too long and then
+        have nothing: so where space runs out, explanations go first, then the results from there on.
         """
-        written: list[bytes] = []
-        genes: set[str] = set()
+        written: list[Result] = []
         left = MOST_BYTES
         asked = self._explanations.asked(profile)
         for hit, case in hits:
-            shared = self._shared_genes(profile, hit, case)
-            plain = b'{"score":{"patient":%s},"patient":%s,"_score":%s' % (
-                b"%a" % hit.score.value,
-                to_json(self._shown(case, asker)),
-                self._score_parts(hit.score),
-            )
-            result = b'%s,"_explanation":%s}' % (plain, self._explanation(asked, case, shared))
-            if len(result) > left:
-                result = plain + b"}"
-            if len(result) > left:
+            result = self._result(profile, asked, hit, case, asker, collections, left)
+            if result is None:
                 break
-            left -= len(result)
+            left -= len(result.json)
             written.append(result)
-            genes.update(one.gene.key for one in shared)
-        return Answer(tuple(written), tuple(sorted(genes)))
+        return tuple(written)
 
-    def _shown(self, case: KeptCase, asker: Client) -> Json:
-        patient = outward_content(case, self._knowledge.genes)
-        return {**patient, "id": case.id} if owns(asker, case.owner) else patient
+    def _result(
+        self,
+        profile: Profile,
+        asked: "Asked",
+        hit: Hit,
+        case: KeptCase,
+        asker: Client,
+        collections: Mapping[str, CaseCollection],
+        left: int,
+    ) -> Result | None:
+        own, level = owns(asker, case.owner), case.sharing.level
+        seen = evidence(case.content or {}, level)
+        genes = self._shared_genes(profile, hit, seen)
+        observed, denied = self._knowledge.observed_and_denied(seen)
+        shared, related = asked.terms.terms(observed, denied)
+        if own:
+            patient: Mapping[str, Any] = case.content or {}
+        else:
+            name = name_for(asker.name, case.public_id)
+            patient = self._shown(case, level, name, collections, (shared, related), genes)
+        minimal = level is Level.MINIMAL and not own
+        if minimal:
+            related = [[one, through, through, weight] for one, _, through, weight in related]
+        begun = b'{"score":{"patient":%s},"patient":%s' % (b"%a" % hit.score.value, to_json(patient))
+        if not minimal:  # its parts tell how much there is besides what is shared
+            begun += b',"_score":%s' % self._score_parts(hit.score)
+        whole = b'%s,"_explanation":%s}' % (begun, self._explanations.of_lines(asked, shared, related, genes))
+        json = whole if len(whole) <= left else begun + b"}"
+        keys = tuple(one.gene.key for one in genes)
+        return Result(hit.key, hit.version, case.public_id, level, own, keys, json) if len(json) <= left else None
+
+    def _shown(
+        self,
+        case: KeptCase,
+        level: Level,
+        name: str,
+        collections: Mapping[str, CaseCollection],
+        lines: tuple[Lines, Lines],
+        genes: Sequence[SharedGene],
+    ) -> Json:
+        content = case.content or {}
+        contact = contact_of(content, case.sharing, collections.get(case.sharing.collection or ""))
+        if level is not Level.MINIMAL:
+            return shown(content, level, name, contact, self._knowledge.genes, self._knowledge.ontology.label)
+        terms = [self._knowledge.ontology.shown(line[2]) for some in lines for line in some]
+        return shown_minimal(content, name, contact, terms, map(_bare_gene, genes))
 
     def _score_parts(self, score: Score) -> bytes:
         """Return `_score` (a ScoreParts): the parts, the measure, and the versions of the data."""
@@ -92,15 +145,11 @@ class Answers:
             self._versions,
         )
 
-    def _shared_genes(self, profile: Profile, hit: Hit, case: KeptCase) -> tuple[SharedGene, ...]:
-        if hit.score.factor <= 1.0 or case.content is None:
+    def _shared_genes(self, profile: Profile, hit: Hit, seen: Mapping[str, Any]) -> tuple[SharedGene, ...]:
+        if hit.score.factor <= 1.0:
             return ()
-        genes, _ = self._knowledge.candidates(case.content)
+        genes, _ = self._knowledge.candidates(seen)
         return tuple(shared_genes(profile, Profile(genes=genes)))
-
-    def _explanation(self, asked: "Asked", case: KeptCase, genes: tuple[SharedGene, ...]) -> bytes:
-        observed, denied = self._knowledge.observed_and_denied(case.content or {})
-        return self._explanations.written(asked, observed, denied, genes)
 
 
 class Explanations:
@@ -123,7 +172,10 @@ class Explanations:
         self, asked: "Asked", observed: Collection[int], denied: Collection[int], genes: Iterable[SharedGene]
     ) -> bytes:
         """Return the explanation in JSON; the case is given by its terms, observed and denied."""
-        shared, related = asked.terms.terms(observed, denied)
+        return self.of_lines(asked, *asked.terms.terms(observed, denied), genes)
+
+    def of_lines(self, asked: "Asked", shared: Lines, related: Lines, genes: Iterable[SharedGene]) -> bytes:
+        """Return the explanation in JSON, of the lines that Asked.terms gives."""
         term = self._term
         return b'{"sharedTerms":[%s],"relatedTerms":[%s],"sharedGenes":%s,"notes":%s}' % (
             b",".join([b'%s,"weight":%d}' % (term(number), weight) for _, _, number, weight in shared]),
@@ -155,3 +207,8 @@ class Asked:
 def _gene(shared: SharedGene) -> Json:
     symbol = {"symbol": shared.gene.symbol} if shared.gene.symbol else {}
     return {"id": shared.gene.shown_id, **symbol, "sameVariant": shared.same_variant}
+
+
+def _bare_gene(shared: SharedGene) -> Json:
+    symbol = {"_geneName": shared.gene.symbol} if shared.gene.symbol else {}
+    return {"id": shared.gene.shown_id, **symbol}

@@ -23,9 +23,10 @@ from matchmaker.exchange.withdrawals import Withdrawal
 from matchmaker.ontology.files import sync_directory
 from matchmaker.records.audit import Action
 from matchmaker.store.base import Store, StoreBusy, StoreHasOthers
-from matchmaker.store.entries import KINDS, Digest, Entry, line_of
+from matchmaker.store.entries import KINDS, Digest, Entry, brought_up_to_date, line_of
 
-FORMAT = 1
+FORMAT = 2
+_FORMER = 1  # whose entries are brought up to date while they are read
 _MARK = "matchmaker-backup"
 _BATCH = 2_000
 _LEVEL = 3  # half the time of gzip's own 9, for a few percent more bytes
@@ -119,11 +120,15 @@ def _line(value: dict[str, Any]) -> bytes:
 
 def read_backup(file: Path) -> Iterator[Entry]:
     """Yield the entries of a backup. Errors: BackupUnusable, at its end at the latest, when it is not whole."""
+    yield from brought_up_to_date(_read_as_written(file))
+
+
+def _read_as_written(file: Path) -> Iterator[Entry]:
     digest = Digest()
     try:
         with gzip.open(file, "rb") as lines:
             head = json.loads(next(lines, b"{}"))
-            if not isinstance(head, dict) or head.get(_MARK) != FORMAT:
+            if not isinstance(head, dict) or head.get(_MARK) not in {_FORMER, FORMAT}:
                 raise BackupUnusable(f"{file} is no backup, or one of a newer version of matchmaker")
             end = None
             for line in lines:
@@ -232,7 +237,7 @@ def _without_withdrawn(entries: Iterable[Entry], plan: _Plan) -> Iterator[Entry]
         if kind == "facts":
             yield kind, [values[0], values[1] + len(plan.applied), *values[2:]]
         elif kind == "client" and values[2] in plan.revoked:
-            yield kind, [*values[:6], plan.now]
+            yield kind, [*values[:6], plan.now, *values[7:]]
         elif not (kind == "case" and (values[0], values[1]) in gone) and not (kind == "work" and values[1] in subjects):
             yield kind, values
     for kind in waiting:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from matchmaker.mme.patient import Contact, Text, Url
+from matchmaker.policy.agreement import Limits
+from matchmaker.records.party import DEFAULT_PER_MONTH
 
 ENVIRONMENT_PREFIX = "MATCHMAKER_"
 _PACKAGED = Path(__file__).parents[1] / "reference_data"
@@ -106,10 +108,36 @@ class GeneFiles(Section):
 
 
 class Answers(Section):
-    """What an answer holds at most."""
+    """What an answer to one of the node's own users holds at most."""
 
     max_results: Annotated[Whole, Field(ge=1, le=1_000)] = 20
     min_score: Annotated[float, Field(ge=0, le=1)] = 0.01
+
+
+class Disclosure(Section):
+    """What other nodes are told at most, and how long it is remembered that they were.
+
+    Scores are those shown; `min_information` is in nat. A client's agreement is a number of new profiles a month; for
+    `per_month` of them, `alarm_share` and `stop_share` of the cases that it may learn of are how much it is told in a
+    month before the operator is alarmed, or before it is stopped.
+    """
+
+    results_with_gene: Annotated[Whole, Field(ge=0, le=5)] = 5
+    results_without_gene: Annotated[Whole, Field(ge=0, le=3)] = 3
+    min_score_with_gene: Annotated[float, Field(ge=0, le=1)] = 0.0
+    min_score_without_gene: Annotated[float, Field(ge=0, le=1)] = 0.08
+    min_terms: Annotated[Whole, Field(ge=3, le=100)] = 3
+    min_information: Annotated[float, Field(ge=0, le=1_000)] = 15.0
+    per_month: Annotated[Whole, Field(ge=1, le=1_000_000)] = DEFAULT_PER_MONTH
+    alarm_share: Annotated[float, Field(gt=0, le=1)] = 0.05
+    stop_share: Annotated[float, Field(gt=0, le=1)] = 0.10
+    least_stop: Annotated[Whole, Field(ge=1, le=1_000_000)] = 25
+    ledger_days: Annotated[Whole, Field(ge=1, le=36_525)] = 1_096
+
+    @property
+    def limits(self) -> Limits:
+        """The figures by which agreements are scaled."""
+        return Limits(self.per_month, self.alarm_share, self.stop_share, self.least_stop)
 
 
 class Peers(Section):
@@ -141,6 +169,7 @@ class Config(Section):
     ontology: OntologyFiles = OntologyFiles()
     genes: GeneFiles = GeneFiles()
     answers: Answers = Answers()
+    disclosure: Disclosure = Disclosure()
     peers: Peers = Peers()
     budget: BudgetLimits = BudgetLimits()
     log: Logging = Logging()

@@ -7,7 +7,8 @@ was replaced, a new generation is made beside the one that answers and takes its
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,9 +21,11 @@ from matchmaker.exchange.snapshot import Pen, Snapshot, SnapshotUnreadable, read
 from matchmaker.matching.counting import Counts
 from matchmaker.matching.profile import Knowledge
 from matchmaker.ontology.files import remove_halves
-from matchmaker.records.case import Audience, Case, KeptCase
-from matchmaker.records.party import Client, Peer
+from matchmaker.records.case import Case, KeptCase
+from matchmaker.records.collection import Collection as CaseCollection
+from matchmaker.records.party import Client, Peer, Role
 from matchmaker.records.reference import ReferenceFile
+from matchmaker.records.sharing import Audience
 from matchmaker.store.base import Revisions, Store
 from matchmaker.store.gathering import Gathering
 
@@ -39,10 +42,25 @@ _AGAIN_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Directory:
-    """Clients with a valid token, by its digest, and peers by name, as of one revision."""
+    """Clients with a valid token, by its digest; peers and collections by name; as of one revision.
+
+    `institutions` are those of all clients, by name: an owner's cases stay when its token is revoked. `number` is
+    another one for every directory.
+    """
 
     clients: Mapping[str, Client] = field(default_factory=dict)
     peers: Mapping[str, Peer] = field(default_factory=dict)
+    collections: Mapping[str, CaseCollection] = field(default_factory=dict)
+    institutions: Mapping[str, str | None] = field(default_factory=dict)
+    number: int = field(default=0, compare=False)
+
+    def client_named(self, name: str) -> Client | None:
+        """Return the node that bears a name and holds a valid token."""
+        return next((one for one in self.clients.values() if one.name == name and one.role is Role.NODE), None)
+
+    def nodes_of(self, organisation: str) -> list[Client]:
+        """Return the nodes of an organisation that hold a valid token."""
+        return [one for one in self.clients.values() if one.role is Role.NODE and one.organisation == organisation]
 
 
 class Following:
@@ -76,7 +94,7 @@ class Following:
         self._own: list[KeptCase] = []  # written here while a new generation is being made
         self._renewals = 0
         self._saving = asyncio.Lock()
-        self._erasing = Gathering(self._erase)
+        self._erasing = Gathering[None, None](self._erase)
         self._withdrawn_since = False  # the snapshot that this process began with
         self.directory = Directory()
 
@@ -237,14 +255,23 @@ class Following:
                 self._unsaved -= unsaved
             return written
 
-    async def _erase(self, _withdrawals: list[None]) -> None:
+    async def _erase(self, withdrawals: list[None]) -> list[Exception | None]:
         """Let nothing of withdrawn cases stay in the snapshot: write it anew, or do without it until it is."""
         if self.renewing or not self._pen.held() or not await self._save():
             self._forget_snapshot()
+        return [None for _ in withdrawals]
 
     async def _read_directory(self) -> None:
-        clients = {c.token_sha256: c for c in await self._store.clients() if c.revoked_at is None}
-        self.directory = Directory(clients, {peer.name: peer for peer in await self._store.peers()})
+        clients = await self._store.clients()
+        fresh = Directory(
+            {client.token_sha256: client for client in clients if client.revoked_at is None},
+            {peer.name: peer for peer in await self._store.peers()},
+            {collection.name: collection for collection in await self._store.collections()},
+            {client.name: client.institution for client in clients},
+            self.directory.number + 1,
+        )
+        if fresh != self.directory:
+            self.directory = fresh
 
     async def _change(self, work: Callable[[], Result]) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._changing, work)
@@ -253,9 +280,13 @@ class Following:
         """Do work in a thread for searches, beside the event loop."""
         return await asyncio.get_running_loop().run_in_executor(self._searching, work)
 
-    async def tally(self, counted: Callable[[Audience], bool]) -> tuple[Counts, int]:
-        """Count what the cases of some audiences hold, and their owners."""
+    async def tally(self, counted: Callable[[Hashable], bool]) -> tuple[Counts, list[Audience]]:
+        """Count what the cases of some audiences hold; return those audiences that have any, too."""
         return await asyncio.to_thread(self.current.tally, counted)
+
+    async def sizes_by_collection(self) -> Counter[str]:
+        """Return how many cases each collection has."""
+        return await asyncio.to_thread(self.current.sizes_by_collection)
 
     async def close(self) -> None:
         """Save, and end the threads."""

@@ -5,6 +5,7 @@ once when it is complete; a query under way ends with the one that it began with
 """
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Sequence
 
 import numpy as np
@@ -12,11 +13,12 @@ import numpy as np
 from matchmaker.exchange.answers import Answers
 from matchmaker.matching.blocks import Block
 from matchmaker.matching.counting import Counts
-from matchmaker.matching.finding import Hit
+from matchmaker.matching.finding import Hit, Most
 from matchmaker.matching.index import CaseIndex, warm_up
 from matchmaker.matching.profile import Knowledge, Profile
-from matchmaker.mme.patient import Patient
-from matchmaker.records.case import Audience, KeptCase
+from matchmaker.policy.levels import evidence
+from matchmaker.records.case import KeptCase
+from matchmaker.records.sharing import Audience
 
 logger = logging.getLogger(__name__)
 
@@ -42,29 +44,27 @@ class Generation:
         return CaseIndex(self.knowledge.information, self.knowledge.calibration, self._later)
 
     def search(
-        self,
-        patient: Patient,
-        itself: Collection[int],
-        k: int,
-        eligible: Callable[[Audience], bool],
-        minimum: float,
-    ) -> tuple[Profile, list[Hit]]:
-        """Return the patient's profile and its best matches. `itself`: keys of cases that are the patient."""
+        self, profile: Profile, itself: Collection[int], most: Most, eligible: Callable[[Hashable], bool]
+    ) -> list[Hit]:
+        """Return the best matches of a profile. `itself`: keys of cases that are the patient."""
+        return self._index.search(profile, most, eligible, itself)
 
-        def allowed(group: Hashable) -> bool:
-            return isinstance(group, Audience) and eligible(group)
+    def size(self, eligible: Callable[[Hashable], bool]) -> int:
+        """Return how many cases of some audiences there are."""
+        return self._index.size(eligible)
 
-        profile = self.knowledge.profile(patient)
-        return profile, self._index.search(profile, k, allowed, itself, minimum)
+    def sizes_by_collection(self) -> Counter[str]:
+        """Return how many cases each collection has, tests left out."""
+        sizes: Counter[str] = Counter()
+        for group, count in self._index.sizes():
+            if isinstance(group, Audience) and group.collection is not None and not group.test:
+                sizes[group.collection] += count
+        return sizes
 
-    def tally(self, counted: Callable[[Audience], bool]) -> tuple[Counts, int]:
-        """Count what the cases of some audiences hold, and their owners."""
-
-        def allowed(group: Hashable) -> bool:
-            return isinstance(group, Audience) and counted(group)
-
-        counts, groups = self._index.count(allowed)
-        return counts, len({group.owner for group in groups if isinstance(group, Audience)})
+    def tally(self, counted: Callable[[Hashable], bool]) -> tuple[Counts, list[Audience]]:
+        """Count what the cases of some audiences hold; return those audiences that have any, too."""
+        counts, groups = self._index.count(counted)
+        return counts, [group for group in groups if isinstance(group, Audience)]
 
     def take_in(self, cases: Iterable[KeptCase], *, ahead: bool = False) -> int:
         """Take in cases as they were written; return how many cases that were known have gone.
@@ -97,7 +97,7 @@ class Generation:
             return known
         if self._index.version(case.key) != case.version:
             self.changes += 1
-            profile = self.knowledge.profile_of_content(case.content)
+            profile = self.knowledge.profile_of_content(evidence(case.content, case.sharing.level))
             self._index.add(case.key, profile, case.audience, case.version)
         return False
 

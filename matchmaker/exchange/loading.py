@@ -11,7 +11,7 @@ from matchmaker.exchange.world import World
 from matchmaker.intake.patients import Reading, Rejected, Taken
 from matchmaker.intake.records import RecordFile
 from matchmaker.mme.errors import Problem
-from matchmaker.records.case import Sharing
+from matchmaker.records.sharing import Sharing
 from matchmaker.store.base import Deposit, Draft, Outcome, Store
 
 _BATCH = 500

@@ -1,33 +1,55 @@
 """What a node says to its own users, besides the exchange's language: deposits and searches."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, Strict
 
 from matchmaker.mme.messages import Disclaimer, MatchResult
-from matchmaker.mme.patient import Patient, Value
+from matchmaker.mme.patient import Contact, Patient, Text, Value
 from matchmaker.peers.outcome import Status
+from matchmaker.records.sharing import MOST_GENES
+
+Countries = Annotated[
+    tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...], Strict(False), Field(min_length=1, max_length=250)
+]
+Nodes = Annotated[tuple[Annotated[str, Field(max_length=255)], ...], Strict(False), Field(min_length=1, max_length=250)]
+Genes = Annotated[tuple[Text, ...], Strict(False), Field(max_length=MOST_GENES)]
 
 
 class SharingChoice(Value):
-    """With whom a case is shared: nobody, the node's country, or all."""
+    """What an owner allows of a case: with whom it is shared, until when (the last day, in UTC), and at which level.
 
-    with_: Literal["none", "country", "all"] = Field(alias="with")
+    `named` goes with `countries`, `nodes` or both. `contact` is whose is shown: the institution's monitored address, as
+    the collection has it, or the case's own. `genes` are the candidate genes that may leave in a question.
+    """
+
+    with_: Literal["none", "institution", "country", "named", "all"] = Field(alias="with")
+    countries: Countries | None = None
+    nodes: Nodes | None = None
+    until: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    level: Literal["minimal", "standard", "full"] = "standard"
+    contact: Literal["institution", "own"] = "institution"
+    genes: Genes | None = None
 
 
 class CaseDeposit(Value):
-    """The body of PUT /api/cases/{id}."""
+    """The body of PUT /api/cases/{id}. `collection` is the name of the one that the case belongs to."""
 
     patient: Patient
     sharing: SharingChoice
+    collection: Annotated[str, Field(max_length=63)] | None = None
 
 
 class CaseView(Value):
-    """A case as its owner sees it. `public_id` is what others see; times are ISO 8601."""
+    """A case as its owner sees it; times are ISO 8601.
+
+    `public_id` is the node's own id of it: each peer sees another one, by which GET /api/cases?known_as= finds it.
+    """
 
     id: str
     public_id: str
     sharing: SharingChoice
+    collection: str | None = None
     created_at: str
     updated_at: str
     revision: int
@@ -43,11 +65,84 @@ class CaseList(Value):
 
 
 class SearchRequest(Value):
-    """The body of POST /api/cases/{id}/search: the names of the nodes to ask, all when absent."""
+    """The body of POST /api/cases/{id}/search and /preview: the names of the nodes to ask, all when absent.
+
+    `genes` are the candidate genes that leave this once, in place of the case's own choice.
+    """
 
     nodes: (
         Annotated[tuple[Annotated[str, Field(max_length=255)], ...], Strict(False), Field(max_length=1_000)] | None
     ) = None
+    genes: Genes | None = None
+
+
+class NodePreview(Value):
+    """What one peer would be sent, to the letter; or why it would not be asked."""
+
+    node: str
+    country: str | None = None
+    sent: dict[str, Any] | None = None
+    reason: str | None = None
+
+
+class Preview(Value):
+    """The answer to POST /api/cases/{id}/preview."""
+
+    nodes: Annotated[tuple[NodePreview, ...], Strict(False)]
+
+
+class DisclosureView(Value):
+    """Somebody was told of a case, or asked about it. `seen_as` is the id by which it knows the case."""
+
+    at: str
+    who: str
+    what: Literal["told", "shown", "asked"]
+    level: str
+    purpose: str
+    seen_as: str
+
+
+class DisclosureList(Value):
+    """The answer to GET /api/cases/{id}/disclosures: all that was told of a case, oldest first.
+
+    `notices` names those who are to be told, or were, that it was withdrawn.
+    """
+
+    id: str
+    public_id: str
+    withdrawn: bool
+    disclosures: Annotated[tuple[DisclosureView, ...], Strict(False)]
+    notices: Annotated[tuple[str, ...], Strict(False)] = ()
+
+
+class CatalogueEntry(Value):
+    """A collection as anybody may see it: the survey's answers, counts in coarse steps, and nothing of any case."""
+
+    name: str
+    institution: str
+    title: str | None = None
+    main_purpose: str | None = None
+    genetic_data: Annotated[tuple[str, ...], Strict(False)] = ()
+    clinical_data: Annotated[tuple[str, ...], Strict(False)] = ()
+    subjects: str | None = None
+    storage: str | None = None
+    subjects_identified_by: str | None = None
+    phenotypes_linked_to: str | None = None
+    phenotype_form: Annotated[tuple[str, ...], Strict(False)] = ()
+    data_quality: str | None = None
+    legal_basis: str
+    future_research: str
+    benefit_of_others: str
+    data_use: Annotated[tuple[dict[str, str], ...], Strict(False)] = ()
+    until: str | None = None
+    contact: Contact
+    cases: str
+
+
+class Catalogue(Value):
+    """The answer to GET /api/collections."""
+
+    collections: Annotated[tuple[CatalogueEntry, ...], Strict(False)]
 
 
 class SearchResult(MatchResult):

@@ -2,13 +2,7 @@
 
 from matchmaker.matching.counting import Counts
 from matchmaker.mme.messages import MetricsBody
-from matchmaker.records.case import Audience, Sharing
 from matchmaker.records.ledger import LedgerTotals
-
-
-def is_available(audience: Audience) -> bool:
-    """Tell whether cases of an audience are counted: those shared with anybody."""
-    return audience.sharing is not Sharing.NONE
 
 
 def metrics_body(available: Counts, submitters: int, ledger: LedgerTotals, generated: str) -> MetricsBody:

@@ -1,6 +1,6 @@
 """A search's plan and its merged answer: who is asked, who is not and why, and every outcome shown. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from matchmaker.exchange.config import Node
@@ -9,8 +9,6 @@ from matchmaker.mme.errors import InvalidRequest, Problem
 from matchmaker.mme.messages import MatchResult
 from matchmaker.peers.fanout import Asked
 from matchmaker.peers.outcome import PeerFailure, Status
-from matchmaker.policy.consent import may_ask
-from matchmaker.records.case import Case
 from matchmaker.records.party import Peer
 
 _LEFT_OUT = "invalid, the case itself, twice the same, or beyond the first thousand"
@@ -25,9 +23,12 @@ class Wanted:
     not_asked: tuple[NodeReport, ...]
 
 
-def plan(case: Case, nodes: Sequence[str] | None, own: Node, peers: Sequence[Peer]) -> Wanted:
-    """Decide who is asked about a case. Errors: InvalidRequest when `nodes` names one that nobody knows."""
-    known = {own.name, *(peer.name for peer in peers)}
+def plan(nodes: Sequence[str] | None, own: str, peers: Sequence[Peer], why_not: Callable[[Peer], str | None]) -> Wanted:
+    """Decide who is asked about a case. `why_not` says what stands against asking a peer, None: nothing.
+
+    Errors: InvalidRequest when `nodes` names one that nobody knows.
+    """
+    known = {own, *(peer.name for peer in peers)}
     if unknown := [n for n, name in enumerate(nodes or ()) if name not in known]:
         problems = (Problem(f"nodes[{n}]", f"no such node; known are {', '.join(sorted(known))}") for n in unknown)
         raise InvalidRequest(*problems)
@@ -35,19 +36,16 @@ def plan(case: Case, nodes: Sequence[str] | None, own: Node, peers: Sequence[Pee
     left: list[NodeReport] = []
     for peer in peers:
         if nodes is not None and peer.name not in nodes:
-            left.append(_not_asked(peer, "not among the nodes named"))
-        elif not may_ask(case, peer, own.country):
-            left.append(_not_asked(peer, f"the case is shared with {_circle(case)}"))
+            left.append(not_asked(peer, "not among the nodes named"))
+        elif reason := why_not(peer):
+            left.append(not_asked(peer, reason))
         else:
             asked.append(peer)
-    return Wanted(nodes is None or own.name in nodes, tuple(asked), tuple(left))
+    return Wanted(nodes is None or own in nodes, tuple(asked), tuple(left))
 
 
-def _circle(case: Case) -> str:
-    return "nobody" if case.sharing == "none" else "its own country only"
-
-
-def _not_asked(peer: Peer, reason: str) -> NodeReport:
+def not_asked(peer: Peer, reason: str) -> NodeReport:
+    """Report that a peer was not asked, and why."""
     return _report(peer.name, peer.country, Status.NOT_ASKED, reason=reason)
 
 
@@ -62,19 +60,22 @@ def _report(
     return NodeReport(node=node, country=country, status=status, results=found, elapsed_ms=elapsed_ms, reason=reason)
 
 
-def own_report(own: Node, wanted: Wanted, found: int, elapsed_seconds: float) -> NodeReport:
+def own_report(own: Node, found: int, elapsed_seconds: float, *, here: bool) -> NodeReport:
     """Report on this node's own search."""
-    if not wanted.here:
+    if not here:
         return _report(own.name, own.country, Status.NOT_ASKED, reason="not among the nodes named")
     return _report(own.name, own.country, Status.ANSWERED, found, round(elapsed_seconds * 1000))
 
 
-def without_echoes(asked: Asked, public_id: str) -> Asked:
-    """Leave out of a peer's results the case that was asked about, and each case after its first time."""
+def without_echoes(asked: Asked, sent_as: str) -> Asked:
+    """Leave out of a peer's results the case that was asked about, and each case after its first time.
+
+    `sent_as` is the id under which it was.
+    """
     outcome = asked.outcome
     if isinstance(outcome, PeerFailure):
         return asked
-    first = {result.patient.id: result for result in reversed(outcome.results) if result.patient.id != public_id}
+    first = {result.patient.id: result for result in reversed(outcome.results) if result.patient.id != sent_as}
     kept = tuple(result for result in outcome.results if first.get(result.patient.id) is result)
     dropped = outcome.dropped + len(outcome.results) - len(kept)
     return replace(asked, outcome=replace(outcome, results=kept, dropped=dropped))

@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,9 +20,9 @@ import numpy as np
 
 from matchmaker.matching.blocks import Block
 from matchmaker.ontology.files import replace_file
-from matchmaker.records.case import Audience, Sharing
+from matchmaker.records.sharing import Audience, Circle
 
-_FORMAT = 3  # raise it when the arrays, or what they mean, change
+_FORMAT = 4  # raise it when the arrays, or what they mean, change
 _ALIGNED = 64
 _CHUNK = 1 << 24
 
@@ -103,7 +104,15 @@ def _pieces(blocks: Sequence[Block]) -> Iterator[bytes | memoryview]:
 def _packed(group: Hashable) -> list[Any]:
     if not isinstance(group, Audience):
         raise TypeError(f"a group of a node's index is an audience, not {type(group).__name__}")
-    return [group.owner, group.sharing.value, group.test]
+    until = group.until.isoformat() if group.until else None
+    named = [list(group.countries), list(group.nodes)]
+    return [group.owner, group.circle.value, group.test, *named, until, group.collection]
+
+
+def _group_of(owner: str, circle: str, test: bool, *rest: Any) -> Audience:
+    countries, nodes, until, collection = rest
+    day = date.fromisoformat(until) if until else None
+    return Audience(owner, Circle(circle), test, tuple(countries), tuple(nodes), day, collection)
 
 
 def read_snapshot(path: Path, fingerprint: str) -> Snapshot:
@@ -120,7 +129,7 @@ def read_snapshot(path: Path, fingerprint: str) -> Snapshot:
         pieces = (body[at : at + _CHUNK].data for at in range(0, len(body), _CHUNK))
         if _digest(head, pieces) != told:
             raise SnapshotUnreadable("it is damaged")
-        groups: list[Hashable] = [Audience(owner, Sharing(sharing), test) for owner, sharing, test in head["groups"]]
+        groups: list[Hashable] = [_group_of(*group) for group in head["groups"]]
         return Snapshot(int(head["revision"]), list(_unpacked(body, head["blocks"])), groups)
     except FileNotFoundError:
         raise SnapshotUnreadable("it is missing") from None

@@ -33,6 +33,26 @@ class Hit:
     key: int
     version: int
     score: Score
+    shares_gene: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Most:
+    """How many cases a search returns at most: in all, of those that share a gene, and of those that share none.
+
+    `least_*` are the scores below which a case is no hit.
+    """
+
+    results: int
+    with_gene: int
+    without_gene: int
+    least_with_gene: float = 0.0
+    least_without_gene: float = 0.0
+
+    @classmethod
+    def best(cls, k: int, minimum: float) -> "Most":
+        """Return a limit that does not ask about genes."""
+        return cls(k, k, k, minimum, minimum)
 
 
 @dataclass(frozen=True)
@@ -132,7 +152,8 @@ class _Search:
     scratch: Scratch
     heap_raw: Floats
     heap: Ints
-    odds: Floats  # of the best that share a gene or a diagnosis
+    odds: Floats  # of the best that share a gene
+    odds_without_gene: Floats  # of the best that share a diagnosis and no gene
     inheritances: Ints
     onsets: Ints
 
@@ -145,7 +166,7 @@ class _Search:
             query.implied_weight, query.stated_weight, query.genes, query.alleles, query.variant_start,
             query.variants, query.kinds, query.starts, query.ends, query.disorders, self.inheritances, self.onsets,
             self.calibration.knots, self.calibration.shares_at_knots, LEVEL_FACTORS,
-            self.least, self.allowed, self.leave_out, self.odds, self.heap_raw, self.heap,
+            self.least, self.allowed, self.leave_out, self.odds, self.odds_without_gene, self.heap_raw, self.heap,
             number, block.record, block.group, block.inverse, block.implied_start, block.implied,
             block.stated_start, block.stated, block.gene, block.gene_start, block.entry_row, block.entry_variant,
             block.entry_state, block.span_entry, block.span_kind, block.span_start, block.span_end,
@@ -179,26 +200,26 @@ class _Rows:
 
 def find(
     query: Query,
-    k: int,
+    most: Most,
     blocks: Sequence[Block],
     allowed: NDArray[np.bool_],
     leave_out: Collection[int],
-    minimum: float,
     calibration: Calibration,
     scratch: Scratch,
 ) -> list[Hit]:
-    """Return the best k allowed rows, by score, best first, then key. See CaseIndex.search."""
-    kept = k + SPARE
+    """Return the best allowed rows, by score, best first, then key. See CaseIndex.search."""
+    kept = most.without_gene + SPARE
     search = _Search(
         query,
         allowed,
         _whole(leave_out),
-        calibration.raw_at(minimum),
+        calibration.raw_at(most.least_without_gene),
         calibration,
         scratch,
         heap_raw=np.full(kept, _NEVER),
         heap=np.full((kept, COLUMNS), _LAST_KEY),
-        odds=np.full(kept, minimum / (1 - minimum) if minimum < 1 else np.inf),
+        odds=_least_odds(most.with_gene, most.least_with_gene),
+        odds_without_gene=_least_odds(most.without_gene, most.least_without_gene),
         inheritances=_levels(agreement, query.profile.inheritance, INHERITANCE),
         onsets=_levels(onset_agreement, query.profile.onset, ONSET),
     )
@@ -209,7 +230,11 @@ def find(
         for number, block in together:
             search.offer(number, block, number - start)
     rows = _together(_related(*map(np.concatenate, zip(*found, strict=True))), _alone(blocks, search))
-    return _best(query, k, minimum, calibration, rows)
+    return _best(query, most, calibration, rows)
+
+
+def _least_odds(count: int, minimum: float) -> Floats:
+    return np.full(count + SPARE, minimum / (1 - minimum) if minimum < 1 else np.inf)
 
 
 def _related(lines: Ints, raw: Floats) -> _Rows:
@@ -243,21 +268,42 @@ def _scores(query: Query, calibration: Calibration, rows: _Rows) -> tuple[Floats
     return combined(phenotype, factor), phenotype, factor
 
 
-def _best(query: Query, k: int, minimum: float, calibration: Calibration, rows: _Rows) -> list[Hit]:
-    """Score and order. A row that shares a gene may stand among the rows twice: its better line comes first."""
+def _best(query: Query, most: Most, calibration: Calibration, rows: _Rows) -> list[Hit]:
+    """Score and order. A row that shares a diagnosis may stand among the rows twice: its better line comes first."""
     value, phenotype, factor = _scores(query, calibration, rows)
     genotype = combined(np.zeros_like(phenotype), factor)
     hits: dict[int, Hit] = {}
-    for at in _leading(value, rows.key, 2 * k).tolist():  # a row may stand there twice
+    shares_gene = rows.common > 0
+    for at in _chosen(value, rows.key, shares_gene, most):
         score = float(value[at])
-        if len(hits) == k or score <= 0.0 or score < minimum:
+        if len(hits) == most.results or score <= 0.0:
             break
         key = int(rows.key[at])
         if key not in hits:
             alike = similarity(int(rows.shared[at]), query.profile.self_information, int(rows.information[at]))
             parts = float(phenotype[at]), float(genotype[at]), alike.raw, alike.cosine, float(factor[at])
-            hits[key] = Hit(key, int(rows.version[at]), Score(score, *parts))
+            hits[key] = Hit(key, int(rows.version[at]), Score(score, *parts), shares_gene=bool(shares_gene[at]))
     return list(hits.values())
+
+
+def _chosen(value: Floats, key: Ints, shares_gene: NDArray[np.bool_], most: Most) -> list[int]:
+    """Return the places of the best of either kind, together in order; one row's two lines count once."""
+    kinds = (
+        (shares_gene, most.with_gene, most.least_with_gene),
+        (~shares_gene, most.without_gene, most.least_without_gene),
+    )
+    places: list[int] = []
+    for of_kind, count, least in kinds:
+        some = np.flatnonzero(of_kind & (value >= least) & (value > 0))
+        if not count:
+            continue
+        met: set[int] = set()
+        for at in some[_leading(value[some], key[some], 2 * count)].tolist():
+            if len(met) == count and int(key[at]) not in met:
+                break
+            met.add(int(key[at]))
+            places.append(at)
+    return sorted(places, key=lambda at: (-value[at], key[at]))
 
 
 def _leading(value: NDArray[np.float64], key: Ints, count: int) -> Ints:

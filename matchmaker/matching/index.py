@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from matchmaker.matching.blocks import BLOCK, Block, block_of, masked_terms, rows_of
 from matchmaker.matching.calibration import Calibration
 from matchmaker.matching.counting import Counts, count_rows
-from matchmaker.matching.finding import Hit, Query, Scratch, find
+from matchmaker.matching.finding import Hit, Most, Query, Scratch, find
 from matchmaker.matching.profile import CandidateGene, Profile
 from matchmaker.matching.rows import NOBODY, OpenRows, Row, joined
 from matchmaker.ontology.information import Information
@@ -27,6 +27,7 @@ OPEN = 1_024  # new cases that are turned round at once, within a millisecond
 FAMILY = 8  # blocks of one size, at which they become one
 _MOST_GROUPS = 2**16
 _MOST_TERMS = 2**16
+_MOST_REMEMBERED = 64  # askers, of whom is known which groups they may find
 
 
 class CaseIndex:
@@ -50,6 +51,7 @@ class CaseIndex:
         self._lock = threading.Lock()
         self._scratch = threading.local()
         self._groups: dict[Hashable, int] = {}
+        self._permitted: dict[Callable[[Hashable], bool], NDArray[np.bool_]] = {}
         self._serials = count()
         self._blocks: dict[int, Block] = {}
         self._live: dict[int, int] = {}  # of each block, the rows that were not removed
@@ -110,6 +112,7 @@ class CaseIndex:
                 if len(block.implied_start) != len(self._bits) + 1 or block.group.max(initial=0) > len(groups):
                     raise ValueError("these blocks are of another ontology, or of other groups")
             self._groups = {group: number for number, group in enumerate(groups, NOBODY + 1)}
+            self._permitted = {}
             self._blocks = {next(self._serials): block for block in found}
             self._live = {serial: block.live for serial, block in self._blocks.items()}
             self._count = sum(self._live.values())
@@ -166,26 +169,50 @@ class CaseIndex:
     def search(
         self,
         query: Profile,
-        k: int,
+        k: int | Most,
         eligible: Callable[[Hashable], bool] = lambda _group: True,
         leave_out: Collection[int] = (),
         minimum: float = 0.0,
     ) -> list[Hit]:
         """Return the best `k` cases by (score, best first; then key), of the groups that are `eligible`.
 
-        Cases scoring 0, or below `minimum`, are no hits. Exact, ties included, as if every case had been scored alone.
+        Cases scoring 0, or below `minimum`, are no hits; Most says it for either kind of case. Exact, ties included, as
+        if every case had been scored alone. `eligible` is asked once for each group, as long as it is the same object
+        or an equal one: it must always answer alike.
         """
+        most = k if isinstance(k, Most) else Most.best(k, minimum)
         with self._lock:
             blocks = self._current()
             allowed = self._allowed(eligible)
-        if k < 1 or not blocks or not allowed.any():
+        if most.results < 1 or not blocks or not allowed.any():
             return []
         asked = Query.of(query, self._weights, self._bits)
-        return find(asked, k, blocks, allowed, leave_out, minimum, self._calibration, self._own_scratch())
+        return find(asked, most, blocks, allowed, leave_out, self._calibration, self._own_scratch())
+
+    def size(self, eligible: Callable[[Hashable], bool]) -> int:
+        """Return how many cases the eligible groups have."""
+        with self._lock:
+            blocks, allowed = self._current(), self._allowed(eligible)
+        return sum(int(np.count_nonzero(allowed[block.group])) for block in blocks)
+
+    def sizes(self) -> list[tuple[Hashable, int]]:
+        """Return each group, and how many cases it has."""
+        with self._lock:
+            blocks, groups = self._current(), list(self._groups)
+        counts = sum((np.bincount(block.group, minlength=len(groups) + 1) for block in blocks), np.zeros(1, np.int64))
+        return [(group, int(counts[n]) if n < len(counts) else 0) for n, group in enumerate(groups, NOBODY + 1)]
 
     def _allowed(self, eligible: Callable[[Hashable], bool]) -> NDArray[np.bool_]:
         """Return for each group's number whether it is eligible; nobody's never is."""
-        return np.array([False, *map(eligible, self._groups)])
+        known = self._permitted.pop(eligible, None)
+        told = len(known) - 1 if known is not None else 0
+        if known is None or told < len(self._groups):
+            fresh = [eligible(group) for group in islice(self._groups, told, None)]
+            known = np.array([*(known if known is not None else (False,)), *fresh])
+        self._permitted[eligible] = known  # the one used last stands last
+        if len(self._permitted) > _MOST_REMEMBERED:
+            del self._permitted[next(iter(self._permitted))]
+        return known
 
     def _own_scratch(self) -> Scratch:
         """Return this thread's own: two searches never write to the same."""

@@ -473,14 +473,16 @@ def promising_lines(
     shares: NDArray[np.float64],
     by_level: NDArray[np.float64],
     odds: NDArray[np.float64],
+    odds_without_gene: NDArray[np.float64],
     record: NDArray[np.uint32],
     inverse: NDArray[np.uint16],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Complete those lines of related_rows that may be among the best; return them and their raw values.
 
     A gene may be a candidate of every fiftieth case: most of them are too unlike to be worth a look at their record.
-    `odds` is a heap of the best so far. A line is then: key, I(q, c), shared genes, strength, level, diagnosis,
-    version, b(c), genes. `inheritances` and `onsets` hold the level of every class.
+    `odds` is a heap of the best so far that share a gene, `odds_without_gene` of those that share a diagnosis only. A
+    line is then: key, I(q, c), shared genes, strength, level, diagnosis, version, b(c), genes. `inheritances` and
+    `onsets` hold the level of every class.
     """
     query_norm = (query_information / SCALE) ** EXPONENT
     course = inheritances.max() + onsets.max()
@@ -492,7 +494,8 @@ def promising_lines(
         bound = (np.float64(lines[n, 1]) + mask_total) * inverse[row] / (SCALE * INVERSE * SLACK)
         at_most = _factor(shared, genes - shared, max(0, lines[n, 6] - shared), strength, most, disorder, by_level)
         raw = bound / query_norm if query_norm > 0 else 0.0
-        if _odds(raw, at_most, knots, shares) < odds[0] * SLACK:
+        best = odds if shared else odds_without_gene
+        if _odds(raw, at_most, knots, shares) < best[0] * SLACK:
             continue
         total, told = completed(row, lines[n, 1], record, table), np.int64(record[row, TOLD])
         information, theirs = np.int64(record[row, INFORMATION]), told & GENES_MASK
@@ -500,7 +503,7 @@ def promising_lines(
         if shared:
             level += inheritances[told >> INHERITANCE_SHIFT & 255] + onsets[told >> ONSET_SHIFT]
         factor = _factor(shared, genes - shared, theirs - shared, strength, level, disorder, by_level)
-        _raise_worst(odds, _odds(raw, factor, knots, shares))
+        _raise_worst(best, _odds(raw, factor, knots, shares))
         lines[kept, 0], lines[kept, 1], lines[kept, 2] = key_of_row(record, row), total, shared
         lines[kept, 3], lines[kept, 4], lines[kept, 5] = strength, level, disorder
         lines[kept, 6], lines[kept, 7], lines[kept, 8] = record[row, VERSION], information, theirs
@@ -551,6 +554,7 @@ def take_block(
     allowed: NDArray[np.bool_],
     leave_out: NDArray[np.int64],
     odds: NDArray[np.float64],
+    odds_without_gene: NDArray[np.float64],
     heap_raw: NDArray[np.float64],
     heap: NDArray[np.int64],
     block: int,
@@ -587,9 +591,12 @@ def take_block(
         group, gene, gene_start, entry_row, entry_variant, entry_state, span_entry, span_kind, span_start, span_end,
         disorder, disorder_start, disorder_row,
     )  # fmt: skip
+    for n in range(len(lines)):  # what shares a gene never takes the place of what shares none
+        if lines[n, 2] > 0:
+            sums[lines[n, 0]] = DONE
     promising = promising_lines(
         lines, query_information, mask_total, table, len(query_genes), inheritances, onsets,
-        knots, shares, by_level, odds, record, inverse,
+        knots, shares, by_level, odds, odds_without_gene, record, inverse,
     )  # fmt: skip
     best_rows(
         True, sums, highest, query_information, mask_total, table, least, allowed, block, record, group, inverse,

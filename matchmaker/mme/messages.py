@@ -87,11 +87,12 @@ class MatchResult(Value):
 
 
 class MatchResponse(Value):
-    """The answer to POST /match, best match first."""
+    """The answer to POST /match, best match first. `_notice` says why there is nothing in it, where a rule says so."""
 
     results: Annotated[tuple[MatchResult, ...], Strict(False)]
     disclaimer: Disclaimer | None = None
     terms: Disclaimer | None = None
+    notice: str | None = Field(default=None, alias="_notice")
 
 
 class HeartbeatBody(Value):

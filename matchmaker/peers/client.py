@@ -7,12 +7,13 @@ redirects are never followed, and an answer is read as a stream and cut.
 import asyncio
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 
 from matchmaker.mme.errors import InvalidRequest, RequestError
 from matchmaker.mme.media import media_type
@@ -33,6 +34,7 @@ _REDIRECTS = range(300, 400)
 _CHUNK = 64 * 1024
 _MAX_TOKEN = 254  # MME search-api: under 255 characters
 _MAX_RESULTS = 1_000  # results examined; more are dropped unread, as nobody reads them
+_WITHDRAWN = PeerFailure(Status.NOT_ASKED, "the case was withdrawn meanwhile")
 _MAX_TEXT = 100_000  # characters of a disclaimer; more is cut
 
 
@@ -47,11 +49,14 @@ class PeerClient:
     session: aiohttp.ClientSession
     max_answer_bytes: int
 
-    async def ask(self, peer: Peer, patient: Patient) -> PeerAnswer | PeerFailure:
-        """POST one patient to a peer's /match, once. The caller sets the deadline. Errors: none but cancellation."""
-        spoken = _in_its_habits(patient, peer)
-        body = json.dumps({"patient": spoken.to_json()}, ensure_ascii=False).encode("utf-8")
-        received = await self._request("POST", peer, "/match", body)
+    async def ask(
+        self, peer: Peer, patient: Patient, still: Callable[[], bool] = lambda: True
+    ) -> PeerAnswer | PeerFailure:
+        """POST one patient to a peer's /match, once. The caller sets the deadline. Errors: none but cancellation.
+
+        `still` is asked in the moment in which the body leaves: whether it may.
+        """
+        received = await self._request("POST", peer, "/match", _Guarded(body_for(peer, patient), still))
         if isinstance(received, PeerFailure):
             return received
         return await asyncio.to_thread(_read_answer, received)  # a stranger's JSON: not in the event loop
@@ -72,7 +77,7 @@ class PeerClient:
         except RequestError as error:
             return PeerFailure(Status.INVALID, f"the heartbeat is not as it should be: {error.message}")
 
-    async def _request(self, method: str, peer: Peer, path: str, body: bytes | None) -> bytes | PeerFailure:
+    async def _request(self, method: str, peer: Peer, path: str, body: "_Guarded | None") -> bytes | PeerFailure:
         try:
             headers = _headers(peer, read_token(Path(peer.token_file)), with_body=body is not None)
         except TokenUnreadable as error:
@@ -83,8 +88,14 @@ class PeerClient:
             async with self.session.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
                 failed = _failed(response)
                 return failed or await self._body(response)
+        except _Withdrawn:
+            return _WITHDRAWN
         except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError, ValueError) as error:
-            return translated(error)
+            return (
+                PeerFailure(Status.NOT_ASKED, "the case was withdrawn meanwhile")
+                if _stopped(body)
+                else translated(error)
+            )
 
     async def _body(self, response: aiohttp.ClientResponse) -> bytes | PeerFailure:
         received = bytearray()
@@ -94,6 +105,44 @@ class PeerClient:
                 response.close()
                 return PeerFailure(Status.INVALID, f"the answer is over {self.max_answer_bytes} bytes")
         return bytes(received)
+
+
+class _Withdrawn(Exception):
+    """The body may not leave any more."""
+
+
+class _Guarded(aiohttp.BytesPayload):
+    """A body that asks, in the moment in which it leaves, whether it still may."""
+
+    def __init__(self, content: bytes, still: Callable[[], bool]) -> None:
+        super().__init__(content)
+        self._still = still
+        self.stopped = False
+
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        """Write the body. Errors: _Withdrawn."""
+        self._check()
+        await super().write(writer)
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        """Write the body. Errors: _Withdrawn."""
+        self._check()
+        await super().write_with_length(writer, content_length)
+
+    def _check(self) -> None:
+        if not self._still():
+            self.stopped = True
+            raise _Withdrawn
+
+
+def _stopped(body: _Guarded | None) -> bool:
+    return body is not None and body.stopped
+
+
+def body_for(peer: Peer, patient: Patient) -> bytes:
+    """Return what a peer is sent, to the letter."""
+    spoken = _in_its_habits(patient, peer)
+    return json.dumps({"patient": spoken.to_json()}, ensure_ascii=False).encode("utf-8")
 
 
 def _in_its_habits(patient: Patient, peer: Peer) -> Patient:

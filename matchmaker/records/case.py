@@ -4,10 +4,10 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from matchmaker.mme.patient import Patient
+from matchmaker.records.sharing import Audience, Sharing
 
 _PUBLIC_ID = re.compile(r"[0-9a-f]{32}")
 VERSIONS = 2**32
@@ -30,26 +30,9 @@ def version_of(revision: int, updated_at: float) -> int:
     return (revision * REVISION_FACTOR + int(updated_at * 1000) * TIME_FACTOR) % VERSIONS
 
 
-class Sharing(StrEnum):
-    """With whom a case may be matched, besides its owner."""
-
-    NONE = "none"
-    COUNTRY = "country"
-    ALL = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Audience:
-    """What decides who may learn of a case: all cases with equal audiences are treated alike."""
-
-    owner: str
-    sharing: Sharing
-    test: bool
-
-
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A case as stored. `id` is the owner's own; `public_id` is what others see, for ever.
+    """A case as stored. `id` is the owner's own; `public_id` is the node's, from which every peer's own id is made.
 
     `created_at` and `updated_at` are seconds since 1970; `revision` is the store's at the last change. A withdrawn
     case keeps its ids, so that they are never used again, and loses its `patient`.
@@ -106,4 +89,4 @@ class KeptCase:
     @property
     def audience(self) -> Audience:
         """The case's audience."""
-        return Audience(self.owner, self.sharing, bool(self.content and self.content.get("test", False)))
+        return Audience.of(self.owner, self.sharing, test=bool(self.content and self.content.get("test", False)))

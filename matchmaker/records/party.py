@@ -12,9 +12,23 @@ class Role(StrEnum):
     DEPOSITOR = "depositor"
 
 
+class Purpose(StrEnum):
+    """What for a client may use what it is told: it was agreed on when the client was added; the API carries none."""
+
+    CLINICAL = "clinical"
+    RESEARCH = "research"
+
+
+DEFAULT_PER_MONTH = 100  # new profiles a month
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Whoever holds a token of ours. Of the token only its SHA-256 is kept, in hexadecimal digits."""
+    """Whoever holds a token of ours. Of the token only its SHA-256 is kept, in hexadecimal digits.
+
+    Of a node: `per_month` is how many new profiles a month it may ask about, None: as many as it likes; `contact` is
+    the e-mail address for notices, such as that a case it was told of was withdrawn.
+    """
 
     name: str
     role: Role
@@ -23,6 +37,15 @@ class Client:
     country: str | None = None
     created_at: float = 0.0
     revoked_at: float | None = None
+    purpose: Purpose = Purpose.CLINICAL
+    per_month: int | None = DEFAULT_PER_MONTH
+    contact: str | None = None
+
+    @property
+    def organisation(self) -> str:
+        """Who shares one budget: the nodes of one institution; a node without one stands for itself."""
+        named = " ".join((self.institution or "").casefold().split())
+        return f"institution {named}" if named else f"node {self.name}"
 
 
 @dataclass(frozen=True, slots=True)

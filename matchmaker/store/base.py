@@ -14,21 +14,32 @@ which the writes became visible. A reader that remembers the last one it saw ask
     `- StoreHasOthers          the store to be filled holds what is not a copy of the source
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Collection as Collection_
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
 from matchmaker.mme.patient import Patient
+from matchmaker.policy.account import Account, Refusal
 from matchmaker.records.audit import AuditLine
-from matchmaker.records.case import Case, KeptCase, Sharing
-from matchmaker.records.ledger import LedgerLine, LedgerTotals
+from matchmaker.records.case import Case, KeptCase
+from matchmaker.records.collection import Collection
+from matchmaker.records.dealing import Dealing
+from matchmaker.records.ledger import Chain, KeptLine, LedgerLine, LedgerTotals
 from matchmaker.records.party import Client, Peer
 from matchmaker.records.reference import ReferenceFile
+from matchmaker.records.sharing import Sharing
 from matchmaker.records.work import Work
 from matchmaker.store.entries import Entry
 
 SWEEP = "sweep"  # the kind of work by which `Store.sweep` is done after a withdrawal
+NOTICE = "notice"  # the kind by which who was told of a withdrawn case is told so: subject "PUBLIC_ID NAME"
+
+
+def notice_subject(public_id: str, name: str) -> str:
+    """Return the subject of a NOTICE: a case that was withdrawn, and who is told so."""
+    return f"{public_id} {name}"
 
 
 class StoreError(Exception):
@@ -110,6 +121,44 @@ class Revisions:
     epoch: str
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A case that somebody is about to be told of, as it was found: its key and the version that was scored."""
+
+    key: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What comes of a claim: the keys of the cases that are told, and what is written before they are.
+
+    `results` and `genes` add to the totals of the metrics; both are of a question that another node asked.
+    """
+
+    told: tuple[int, ...] = ()
+    dealings: tuple[Dealing, ...] = ()
+    lines: tuple[LedgerLine, ...] = ()
+    questions: int = 0
+    results: int = 0
+    genes: tuple[str, ...] = ()
+    refusal: Refusal | None = None
+    stale: bool = False  # not all offers were as they were found: nothing was decided
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Cases that are about to be told. `decide` is pure, and may be asked more than once.
+
+    It is given the account of the `organisation` (a new one, where that is None) and those of the offers that are
+    still as they were found.
+    """
+
+    organisation: str | None
+    offers: tuple[Offer, ...]
+    decide: Callable[[Account, Sequence[Offer]], Decision]
+
+
 Check = Callable[[AsyncGenerator[list[Entry]]], Awaitable[None]]  # raises, where what it reads is not as expected
 
 
@@ -126,7 +175,13 @@ class Store(Protocol):
         """
 
     async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
-        """Erase a case but for its ids; return what is left, None when there was none. Queues SWEEP."""
+        """Erase a case but for its ids; return what is left, None when there was none.
+
+        Queues SWEEP, and a NOTICE to each node that was told of it or asked about it.
+        """
+
+    async def notify(self, case: Case, now: float) -> None:
+        """Queue a NOTICE to each node that was told of a withdrawn case; those that wait already stay one."""
 
     async def sweep(self) -> bool:
         """Erase what withdrawn cases left behind in logs; False when somebody reads them: try again later."""
@@ -173,13 +228,58 @@ class Store(Protocol):
     async def peers(self) -> list[Peer]:
         """Return all peers by name."""
 
-    async def write_ledger(self, line: LedgerLine) -> None:
-        """Append a line to the ledger."""
+    async def put_collection(self, collection: Collection) -> bool:
+        """Keep a collection, in place of one of its name; return whether there was one."""
+
+    async def remove_collection(self, name: str) -> None:
+        """Forget a collection; its cases are then told to nobody but their owners. Errors: NameUnknown."""
+
+    async def collections(self) -> list[Collection]:
+        """Return all collections by name."""
+
+    async def secret(self) -> str:
+        """Return the store's secret, made by chance when it was, by which questions are known again."""
+
+    async def settle(self, claim: Claim) -> Decision:
+        """Decide what is told of the cases of a claim, and write down what was decided, in one transaction.
+
+        All that is told was as it was found when that was written. Errors: those of `decide`.
+        """
+
+    async def write_ledger(self, lines: Sequence[LedgerLine]) -> None:
+        """Append lines to the ledger."""
+
+    async def lines_of(self, case: str, limit: int) -> list[LedgerLine]:
+        """Return the lines about a case, by its public id, oldest first, at most `limit`."""
+
+    async def chains(self) -> list[Chain]:
+        """Return all chains of the ledger by name."""
+
+    async def chain_names(self) -> list[str]:
+        """Return the names of all chains that have a line."""
+
+    def chain_lines(self, chain: str) -> AsyncIterator[list[KeptLine]]:
+        """Yield a chain's lines in order, in batches."""
+
+    async def recent_lines(self, kinds: Collection_[str], limit: int) -> list[LedgerLine]:
+        """Return the latest lines of some kinds, newest first, at most `limit`."""
+
+    async def account(self, organisation: str) -> Account:
+        """Return what is remembered of the dealings with an organisation."""
+
+    async def purge(self, lines_before: float, dealings_before: float) -> int:
+        """Forget lines of the ledger and dealings from before; return how many lines.
+
+        Of a chain, lines go from its beginning only.
+        """
+
+    async def ids_of(self, owner: str) -> list[tuple[str, str]]:
+        """Return the id and the public id of all of an owner's cases, withdrawn ones included."""
 
     async def ledger_totals(self) -> LedgerTotals:
         """Return what the ledger adds up to."""
 
-    async def claim(self, kinds: Collection[str], holder: str, now: float, until: float) -> Work | None:
+    async def claim(self, kinds: Collection_[str], holder: str, now: float, until: float) -> Work | None:
         """Lease one piece of work of these kinds that is due and held by nobody, oldest first; None: there is none."""
 
     async def finish(self, work: Work) -> bool:

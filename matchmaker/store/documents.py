@@ -8,10 +8,24 @@ from matchmaker.store.entries import Entry, case_values
 
 ENTRY_FIELDS: dict[str, tuple[str, ...]] = {
     "case": ("owner", "id", "_id", "sharing", "patient", "created_at", "updated_at", "revision"),
-    "client": ("_id", "role", "token_sha256", "institution", "country", "created_at", "revoked_at"),
+    "client": (
+        "_id",
+        "role",
+        "token_sha256",
+        "institution",
+        "country",
+        "created_at",
+        "revoked_at",
+        "purpose",
+        "per_month",
+        "contact",
+    ),
     "peer": ("_id", "url", "country", "token_file", "version", "mitochondrion"),
     "audit": ("_id", "at", "actor", "action", "public_id"),
-    "line": ("at", "asker", "results", "genes"),
+    "collection": ("_id", "content"),
+    "line": ("chain", "number", "at", "kind", "who", "case_id", "level", "purpose", "detail", "hash"),
+    "chain": ("_id", "first", "base", "lines", "head"),
+    "dealing": ("organisation", "number", "at", "content"),
     "gene": ("_id",),
     "work": ("kind", "subject", "revision", "due", "attempts"),
     "reference": ("_id", "name", "version", "sha256", "imported_at", "content"),
@@ -33,6 +47,10 @@ def document_of(kind: str, values: list[Any]) -> dict[str, Any]:
         document.update(key=key_of(document["_id"]), version=version, live=document["patient"] is not None)
     elif kind == "work":
         document.update(_id=f"{document['kind']}:{document['subject']}", holder=None, leased_until=0.0)
+    elif kind == "line":
+        document["_id"] = f"{document['chain']}:{document['number']}"
+    elif kind == "dealing":
+        document["_id"] = f"{document['organisation']}:{document['number']}"
     elif kind == "reference":
         document["content"] = base64.b64decode(document["content"])
     return document

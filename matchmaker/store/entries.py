@@ -5,10 +5,13 @@ kind of store, so that equal contents are equal bytes. `Digest` adds them up.
 
     facts      identity, revision of cases, of parties, of reference data, requests, results
     case       owner, id, public id, sharing, patient (JSON text, null once withdrawn), created at, updated at, revision
-    client     name, role, token's sha256, institution, country, created at, revoked at
+    client     name, role, token's sha256, institution, country, created at, revoked at, purpose, per month, contact
     peer       name, url, country, token file, version, mitochondrion
+    collection name, content (JSON text)
     audit      revision, at, actor, action, public id
-    line       at, asker, results, genes (JSON text)
+    line       chain, number, at, kind, who, case, level, purpose, detail, hash
+    chain      name, first, base, lines, head
+    dealing    organisation, number, at, content (JSON text)
     gene       a gene that matched once
     work       kind, subject, revision, due, attempts
     reference  kind, name, version, sha256, imported at, content in base64
@@ -17,7 +20,7 @@ kind of store, so that equal contents are equal bytes. `Digest` adds them up.
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,9 +28,16 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from matchmaker.mme.patient import Patient
-from matchmaker.records.case import Case, KeptCase, Sharing
+from matchmaker.records.case import Case, KeptCase
+from matchmaker.records.collection import Collection
+from matchmaker.records.dealing import Dealing, Event
+from matchmaker.records.ledger import BEGINNING, FORMER, Chain, Happened, KeptLine, LedgerLine, extended
+from matchmaker.records.party import DEFAULT_PER_MONTH, Client, Purpose, Role
+from matchmaker.records.sharing import Sharing
 
-KINDS = ("facts", "case", "client", "peer", "audit", "line", "gene", "work", "reference")
+KINDS = (
+    "facts", "case", "client", "peer", "collection", "audit", "line", "chain", "dealing", "gene", "work", "reference",
+)  # fmt: skip
 
 Entry = tuple[str, list[Any]]
 
@@ -74,7 +84,7 @@ def case_of(values: Iterable[Any]) -> Case:
     owner, case_id, public_id, sharing, patient, created_at, updated_at, revision = values
     try:
         kept = Patient.model_validate_json(patient) if patient is not None else None
-        return Case(owner, case_id, public_id, Sharing(sharing), kept, created_at, updated_at, revision)
+        return Case(owner, case_id, public_id, Sharing.parse(sharing), kept, created_at, updated_at, revision)
     except (ValidationError, ValueError):
         raise EntryDamaged(f"case {public_id} is damaged") from None
 
@@ -87,7 +97,7 @@ def kept_of(
         content = from_json(patient, cache_strings="keys") if patient is not None else None
         if not (content is None or isinstance(content, dict)):
             raise ValueError("no object")
-        return KeptCase(owner, case_id, public_id, Sharing(sharing), content, revision, version)
+        return KeptCase(owner, case_id, public_id, Sharing.parse(sharing), content, revision, version)
     except ValueError:
         raise EntryDamaged(f"case {public_id} is damaged") from None
 
@@ -99,9 +109,95 @@ def case_values(case: Case) -> list[Any]:
         case.owner,
         case.id,
         case.public_id,
-        case.sharing.value,
+        case.sharing.to_text(),
         patient,
         float(case.created_at),
         float(case.updated_at),
         case.revision,
     ]
+
+
+def line_values(kept: KeptLine) -> list[Any]:
+    """Return a line of the ledger in its place as an entry's values."""
+    line = kept.line
+    told = [line.at, line.kind.value, line.who, line.case, line.level, line.purpose, line.detail]
+    return [kept.chain, kept.number, *told, kept.hash]
+
+
+def kept_line_of(values: Sequence[Any]) -> KeptLine:
+    """Return the line, in its place, of an entry's values."""
+    chain, number, at, kind, *rest, hashed = values
+    return KeptLine(chain, number, LedgerLine(at, Happened(kind), *rest), hashed)
+
+
+def former_line(at: float, asker: str, results: int) -> LedgerLine:
+    """Return a line as it was before it told of each case by itself."""
+    return LedgerLine(at, Happened.ANSWERED, asker, detail=results_told(results))
+
+
+def results_told(results: int) -> str:
+    """Return the detail of a line about an answer."""
+    return f"{results} {'case' if results == 1 else 'cases'}"
+
+
+def dealing_values(dealing: Dealing) -> tuple[float, str]:
+    """Return when a dealing was, and its content in JSON."""
+    told = {
+        "kind": dealing.kind.value,
+        "digest": dealing.digest,
+        "profile": dealing.profile,
+        "sketch": dealing.sketch,
+        "genes": dealing.genes,
+        "cases": dealing.cases,
+    }
+    return dealing.at, json.dumps({name: value for name, value in told.items() if value}, separators=(",", ":"))
+
+
+def dealing_of(organisation: str, at: float, content: str) -> Dealing:
+    """Return the dealing of an entry's values, without its number."""
+    told = json.loads(content)
+    names = ("digest", "profile", "sketch")
+    texts = (told.get(name, "") for name in names)
+    cases = (tuple(told.get(name, ())) for name in ("genes", "cases"))
+    return Dealing(organisation, at, Event(told["kind"]), *texts, *cases)
+
+
+def client_values(client: Client) -> list[Any]:
+    """Return a client as an entry's values."""
+    told = [client.name, client.role.value, client.token_sha256, client.institution, client.country]
+    times = [client.created_at, client.revoked_at]
+    return [*told, *times, client.purpose.value, client.per_month, client.contact]
+
+
+def client_of(values: Sequence[Any]) -> Client:
+    """Return the client of an entry's values."""
+    name, role, token, institution, country, created_at, revoked_at, purpose, per_month, contact = values
+    told = (name, Role(role), token, institution, country, created_at, revoked_at)
+    return Client(*told, Purpose(purpose), per_month, contact)
+
+
+def collection_text(collection: Collection) -> str:
+    """Return a collection as a store keeps it."""
+    return json.dumps(collection.to_json(), ensure_ascii=False)
+
+
+_FORMER_CLIENT, _FORMER_LINE = 7, 4  # values of these entries before there were agreements and chains
+
+
+def brought_up_to_date(entries: Iterable[Entry]) -> Iterator[Entry]:
+    """Yield entries as they are now, whichever version wrote them: former lines of the ledger stand in a chain."""
+    chain = Chain(FORMER, 0, BEGINNING, 0, BEGINNING)
+    for kind, values in entries:
+        if kind == "client" and len(values) == _FORMER_CLIENT:
+            yield kind, [*values, Purpose.CLINICAL.value, DEFAULT_PER_MONTH, None]
+        elif kind == "line" and len(values) == _FORMER_LINE:
+            at, asker, results, _ = values
+            chain, (kept,) = extended(chain, [former_line(at, asker, results)])
+            yield kind, line_values(kept)
+        else:
+            if KINDS.index(kind) > KINDS.index("line") and chain.lines:
+                yield "chain", [chain.name, chain.first, chain.base, chain.lines, chain.head]
+                chain = Chain(FORMER, 0, BEGINNING, 0, BEGINNING)
+            yield kind, values
+    if chain.lines:
+        yield "chain", [chain.name, chain.first, chain.base, chain.lines, chain.head]

@@ -5,18 +5,20 @@ from typing import Final
 
 from aiohttp import web
 
-from matchmaker.exchange.messages import CaseDeposit, CaseList, CaseView, SearchRequest, SharingChoice
+from matchmaker.exchange.messages import CaseDeposit, CaseList, CaseView, DisclosureList, DisclosureView, SearchRequest
 from matchmaker.exchange.service import Exchange
 from matchmaker.mme.errors import InvalidRequest, Problem
 from matchmaker.mme.media import require_json
 from matchmaker.mme.strict_json import parse, printable
 from matchmaker.mme.validation import validate
-from matchmaker.records.case import Case, Sharing
+from matchmaker.policy.names import name_for
+from matchmaker.records.case import Case
 from matchmaker.records.party import Client, Role
 from matchmaker.store.base import Outcome
 from matchmaker.web.auth import authenticated
 from matchmaker.web.body import json_response, read_body
 from matchmaker.web.keys import EXCHANGE
+from matchmaker.web.sharing import choice_of, sharing_of
 
 _PAGE: Final = 100
 _MAX_PAGE: Final = 1_000
@@ -34,14 +36,20 @@ async def put_case(request: web.Request) -> web.Response:
                 f"differs from the id in the path; expected '{printable(case_id)}', as in the path",
             )
         )
-    deposit = await exchange.deposit(owner, body.patient, Sharing(body.sharing.with_))
+    deposit = await exchange.deposit(owner, body.patient, sharing_of(body))
     view = _view(deposit.case, notes=exchange.notes(body.patient, deposit.case.sharing))
     return json_response(view, 201 if deposit.outcome is Outcome.NEW else 200)
 
 
 async def get_cases(request: web.Request) -> web.Response:
-    """GET /api/cases?after=ID&limit=N: the owner's cases by id, a page at a time, without their patients."""
+    """GET /api/cases?after=ID&limit=N: the owner's cases by id, a page at a time, without their patients.
+
+    With ?known_as=ID: the one that somebody else knows by this id, withdrawn or not.
+    """
     exchange, owner, _ = _asked(request)
+    if (quoted := request.query.get("known_as")) is not None:
+        known = await exchange.cases_known_as(owner, quoted)
+        return json_response(CaseList(cases=tuple(_view(case) for case in known)))
     limit = _limit(request.query.get("limit", str(_PAGE)))
     found = await exchange.cases(owner, request.query.get("after", ""), limit + 1)
     page = found[:limit]
@@ -67,14 +75,57 @@ async def delete_case(request: web.Request) -> web.Response:
 async def search_case(request: web.Request) -> web.Response:
     """POST /api/cases/{id}/search: the own node and its peers, asked with this case."""
     exchange, owner, case_id = _asked(request)
-    body = await read_body(request)
-    wanted = SearchRequest()
-    if body.strip():
-        require_json(request.headers.get("Content-Type"))
-        wanted = validate(SearchRequest, parse(body))
+    wanted = await _wanted(request)
     await exchange.case(owner, case_id)  # a missing case costs nothing of the budget
     exchange.charge(owner)
-    return json_response(await exchange.search(owner, case_id, wanted.nodes))
+    return json_response(await exchange.search(owner, case_id, wanted.nodes, wanted.genes))
+
+
+async def preview_case(request: web.Request) -> web.Response:
+    """POST /api/cases/{id}/preview: exactly what each peer would be sent by a search of the same body."""
+    exchange, owner, case_id = _asked(request)
+    wanted = await _wanted(request)
+    return json_response(await exchange.preview(owner, case_id, wanted.nodes, wanted.genes))
+
+
+async def get_disclosures(request: web.Request) -> web.Response:
+    """GET /api/cases/{id}/disclosures: who was told of a case, or asked about it; of a withdrawn one, too."""
+    exchange, owner, case_id = _asked(request)
+    told = await exchange.report(owner, case_id)
+    views = tuple(
+        DisclosureView(
+            at=Exchange.time(line.at),
+            who=line.who,
+            what=line.kind.value,  # type: ignore[arg-type]  # the kinds of DISCLOSURES are those of the view
+            level=line.level,
+            purpose=line.purpose,
+            seen_as=name_for(line.who, told.case.public_id),
+        )
+        for line in told.lines
+    )
+    case = told.case
+    return json_response(
+        DisclosureList(
+            id=case.id,
+            public_id=case.public_id,
+            withdrawn=case.withdrawn,
+            disclosures=views,
+            notices=told.notices,
+        )
+    )
+
+
+async def get_collections(request: web.Request) -> web.Response:
+    """GET /api/collections: the public catalogue."""
+    return json_response(await request.app[EXCHANGE].catalogue())
+
+
+async def _wanted(request: web.Request) -> SearchRequest:
+    body = await read_body(request)
+    if not body.strip():
+        return SearchRequest()
+    require_json(request.headers.get("Content-Type"))
+    return validate(SearchRequest, parse(body))
 
 
 def _asked(request: web.Request) -> tuple[Exchange, Client, str]:
@@ -92,7 +143,8 @@ def _view(case: Case, *, whole: bool = False, notes: tuple[str, ...] = ()) -> Ca
     return CaseView(
         id=case.id,
         public_id=case.public_id,
-        sharing=SharingChoice(with_=case.sharing.value),
+        sharing=choice_of(case.sharing),
+        collection=case.sharing.collection,
         created_at=Exchange.time(case.created_at),
         updated_at=Exchange.time(case.updated_at),
         revision=case.revision,

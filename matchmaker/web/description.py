@@ -6,7 +6,16 @@ from pydantic.json_schema import models_json_schema
 
 from matchmaker import __version__
 from matchmaker.exchange.config import Node
-from matchmaker.exchange.messages import CaseDeposit, CaseList, CaseView, SearchAnswer, SearchRequest
+from matchmaker.exchange.messages import (
+    CaseDeposit,
+    CaseList,
+    CaseView,
+    Catalogue,
+    DisclosureList,
+    Preview,
+    SearchAnswer,
+    SearchRequest,
+)
 from matchmaker.mme.media import LATEST, SUPPORTED, media_type
 from matchmaker.mme.messages import ErrorBody, Heartbeat, MatchQuery, MatchResponse, Metrics
 from matchmaker.web.body import json_response
@@ -44,7 +53,7 @@ def describe_api() -> dict[str, object]:
     """Return the OpenAPI 3.1 document of every route."""
     models = (MatchQuery, MatchResponse, Heartbeat, Metrics, CaseDeposit, CaseView, CaseList, SearchRequest)
     _, schema = models_json_schema(
-        [(model, "validation") for model in (*models, SearchAnswer, ErrorBody)],
+        [(model, "validation") for model in (*models, SearchAnswer, Preview, DisclosureList, Catalogue, ErrorBody)],
         ref_template="#/components/schemas/{model}",
     )
     return {
@@ -69,13 +78,16 @@ def _paths() -> dict[str, object]:
     page = [
         {"name": "after", "in": "query", "schema": {"type": "string"}},
         {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
+        {"name": "known_as", "in": "query", "schema": {"type": "string"}},
     ]
     public: dict[str, object] = {"security": []}
     return {
         "/match": {"post": _operation("Ask for similar cases", 200, MatchResponse, MatchQuery, mme=True)},
         "/heartbeat": {"get": _operation("Tell whether the node is there", 200, Heartbeat, mme=True)},
         "/metrics": {"get": _operation("Count what is available for matching", 200, Metrics, mme=True)},
-        "/api/cases": {"get": _operation("List one's cases", 200, CaseList) | {"parameters": page}},
+        "/api/cases": {
+            "get": _operation("List one's cases, or find one by an id", 200, CaseList) | {"parameters": page}
+        },
         "/api/cases/{id}": {
             "parameters": the_case,
             "put": _operation("Deposit a case: 201 new, 200 changed or the same", 201, CaseView, CaseDeposit, also=200),
@@ -86,6 +98,15 @@ def _paths() -> dict[str, object]:
             "parameters": the_case,
             "post": _operation("Search here and at the peers with a case", 200, SearchAnswer, SearchRequest),
         },
+        "/api/cases/{id}/preview": {
+            "parameters": the_case,
+            "post": _operation("See exactly what each peer would be sent", 200, Preview, SearchRequest),
+        },
+        "/api/cases/{id}/disclosures": {
+            "parameters": the_case,
+            "get": _operation("See who was told of a case, or asked about it", 200, DisclosureList),
+        },
+        "/api/collections": {"get": _operation("The collections of this node", 200, Catalogue) | public},
         "/": {"get": _operation("The node's numbers, as a page for people", 200, None) | public},
         "/service-info": {"get": _operation("GA4GH service-info 1.0", 200, None) | public},
         "/openapi.json": {"get": _operation("This document", 200, None) | public},

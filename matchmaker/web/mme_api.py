@@ -42,8 +42,8 @@ async def heartbeat(request: web.Request) -> web.Response:
 async def metrics(request: web.Request) -> web.Response:
     """GET /metrics (MME metrics-api)."""
     version = _version_of_get(request)
-    authenticated(request, Role.NODE)
-    return json_response(await request.app[EXCHANGE].metrics(), content_type=media_type(version))
+    asker = authenticated(request, Role.NODE)
+    return json_response(await request.app[EXCHANGE].metrics(asker), content_type=media_type(version))
 
 
 def _version_of_get(request: web.Request) -> str:

@@ -8,18 +8,19 @@ import pytest
 
 from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
-from matchmaker.records.case import Sharing, key_of
-from matchmaker.records.ledger import LedgerLine, LedgerTotals
+from matchmaker.records.case import key_of
+from matchmaker.records.ledger import LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.records.reference import Kind, ReferenceFile
+from matchmaker.records.sharing import Circle, Sharing
 from matchmaker.store.base import Draft, NameTaken, NameUnknown, Outcome, PublicIdTaken, Store
 from tests.contract.conftest import OpenStore
-from tests.samples import patient_json
+from tests.samples import answered, patient_json
 
 
 def draft(case_id: str = "p1", owner: str = "dublin", sharing: str = "all", **changes: Any) -> Draft:
     patient = validate(Patient, patient_json(case_id, **changes))
-    return Draft(owner, case_id, f"public-{owner}-{case_id}", Sharing(sharing), patient)
+    return Draft(owner, case_id, f"public-{owner}-{case_id}", Sharing(Circle(sharing)), patient)
 
 
 async def test_a_deposit_is_new_then_unchanged_then_changed(store: Store) -> None:
@@ -34,7 +35,7 @@ async def test_a_deposit_is_new_then_unchanged_then_changed(store: Store) -> Non
 
 async def test_every_write_of_cases_has_the_next_revision_and_its_line_of_the_audit(store: Store) -> None:
     first = await store.deposit([draft(), draft("p2")], 1.0)
-    await store.write_ledger(LedgerLine(1.0, "spain", 1, ()))
+    await store.settle(answered("spain", 1, (), 1.0))
     changed = await store.deposit([draft("p2"), draft(sharing="none"), draft("p3")], 2.0)
     left = await store.withdraw("dublin", "p1", 3.0)
     assert left
@@ -74,7 +75,7 @@ async def test_the_same_content_again_and_a_change_that_fails_take_no_revision(s
     await store.add_peer(Peer("spain", "https://x", "ES", "file"))
     before = await store.revisions()
     await store.deposit([draft()], 2.0)
-    clash = Draft("cork", "p2", "public-dublin-p1", Sharing.ALL, draft("p2").patient)
+    clash = Draft("cork", "p2", "public-dublin-p1", Sharing(Circle.ALL), draft("p2").patient)
     with pytest.raises(PublicIdTaken):
         await store.deposit([draft("p3"), clash], 3.0)
     with pytest.raises(NameTaken):
@@ -172,8 +173,8 @@ async def test_peers_come_and_go(store: Store) -> None:
 
 
 async def test_the_ledger_adds_up(store: Store) -> None:
-    await store.write_ledger(LedgerLine(1.0, "spain", 3, ("A", "B")))
-    await store.write_ledger(LedgerLine(2.0, "france", 0, ("B",)))
+    await store.settle(answered("spain", 3, ("A", "B"), 1.0))
+    await store.settle(answered("france", 0, ("B",), 2.0))
     assert await store.ledger_totals() == LedgerTotals(requests=2, results=3, unique_genes=2)
 
 
@@ -187,7 +188,9 @@ async def test_what_was_acknowledged_is_there_when_opened_again(open_store: Open
 
 
 async def test_a_transaction_is_kept_whole_or_not_at_all(store: Store) -> None:
-    clash = Draft("cork", "p2", "public-dublin-p1", Sharing.ALL, draft("p2").patient)  # a public id that is taken
+    clash = Draft(
+        "cork", "p2", "public-dublin-p1", Sharing(Circle.ALL), draft("p2").patient
+    )  # a public id that is taken
     with pytest.raises(PublicIdTaken):
         await store.deposit([draft(), clash], 1.0)
     assert await store.count_cases() == 0
@@ -203,7 +206,7 @@ async def test_two_openings_write_the_same_store(open_store: OpenStore) -> None:
 
 async def test_lines_written_at_once_are_all_there(open_store: OpenStore) -> None:
     store = await open_store()
-    await asyncio.gather(*(store.write_ledger(LedgerLine(float(n), "spain", n, (f"G{n % 7}",))) for n in range(100)))
+    await asyncio.gather(*(store.settle(answered("spain", n, (f"G{n % 7}",), float(n))) for n in range(100)))
     assert await store.ledger_totals() == LedgerTotals(requests=100, results=sum(range(100)), unique_genes=7)
     await store.close()
     again = await open_store()
@@ -245,7 +248,7 @@ async def test_many_workers_write_the_ledger_at_once_and_it_adds_up(open_store: 
 
     async def write(store: Store, name: str) -> None:
         for number in range(10):
-            await store.write_ledger(LedgerLine(1.0, name, 2, (f"G{number}", "same")))
+            await store.settle(answered(name, 2, (f"G{number}", "same"), 1.0))
 
     await asyncio.gather(*(write(store, str(n)) for n, store in enumerate(stores) for _ in range(3)))
     for store in stores:

@@ -11,7 +11,6 @@ import pytest
 
 from matchmaker.exchange.backup import BackupUnusable, contents_of, copy, restore, withdrawn_in, write_backup
 from matchmaker.exchange.withdrawals import Withdrawal
-from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.records.reference import Kind, ReferenceFile
 from matchmaker.store.base import Store, StoreBusy, StoreHasOthers, StoreUnusable
@@ -20,6 +19,7 @@ from matchmaker.store.mongo import open_mongo
 from matchmaker.store.sqlite.adapter import open_sqlite
 from tests.contract.conftest import OpenStore
 from tests.contract.test_store import draft
+from tests.samples import answered
 
 
 def quiet(_done: int) -> None:
@@ -48,7 +48,7 @@ async def furnished(store: Store) -> None:
     await store.add_client(Client("dublin", Role.DEPOSITOR, "other"))
     await store.add_peer(Peer("spain", "https://es.example", "ES", "/run/token", "1.1", "M"))
     for number in range(3):
-        await store.write_ledger(LedgerLine(3.0 - number, "spain", number, ("NCBIGene:1", "ä")))
+        await store.settle(answered("spain", number, ("NCBIGene:1", "ä"), 3.0 - number))
     await store.set_reference([ReferenceFile(Kind.HPO, "hp.obo", "1", "00", 1.0, bytes(range(256)))])
 
 
@@ -67,7 +67,7 @@ async def test_a_copy_is_the_same_in_every_answer_and_every_byte(store: Store, o
     await furnished(store)
     told = await copy(store, other, quiet)
     assert {kind: figures["count"] for kind, figures in told.contents.items()} == {
-        "case": 6, "client": 2, "peer": 1, "audit": 8, "line": 3, "gene": 2, "work": 1, "reference": 1,
+        "case": 6, "client": 2, "peer": 1, "audit": 8, "line": 3, "chain": 1, "gene": 2, "work": 1, "reference": 1,
     }  # fmt: skip
     for question in _QUESTIONS:
         assert await question(store) == await question(other)
@@ -155,7 +155,7 @@ async def test_an_export_under_writes_is_of_one_revision(open_store: OpenStore) 
             sharing = "all" if number % 2 else "none"
             await writer.deposit([draft(f"a{number}"), draft(f"b{number}"), draft("x", sharing=sharing)], 1.0)
             await writer.deposit([draft("x", sharing="country"), draft("y", sharing=sharing)], 1.0)
-            await writer.write_ledger(LedgerLine(1.0, "spain", 1, ()))
+            await writer.settle(answered("spain", 1, (), 1.0))
 
     writing = asyncio.create_task(write())
     try:

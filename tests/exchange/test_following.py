@@ -8,13 +8,12 @@ import pytest
 from matchmaker.exchange.assembly import open_store
 from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
-from matchmaker.records.case import Sharing
-from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client, Peer, Role, token_digest
+from matchmaker.records.sharing import Circle, Sharing
 from matchmaker.store.base import Draft, Store
 from matchmaker.store.sqlite.connecting import FILE_NAME
 from tests.conftest import RunningNode, StartNode
-from tests.samples import patient_json
+from tests.samples import answered, patient_json
 
 NOTICED_SECONDS = 2.0  # promised; waiting longer than that is the failure, not slowness of the test
 
@@ -53,7 +52,7 @@ async def test_a_new_peer_and_a_loaded_case_take_part_in_the_next_search(node: R
         assert response.status == 201
     store = await beside(node)
     await store.add_peer(Peer("spain", "http://127.0.0.1:1", "ES", "nowhere"))
-    draft = Draft("local", "x", "public-x", Sharing.ALL, validate(Patient, patient_json("x")))
+    draft = Draft("local", "x", "public-x", Sharing(Circle.ALL), validate(Patient, patient_json("x")))
     await store.deposit([draft], 1.0)
     await store.close()
     async with asyncio.timeout(NOTICED_SECONDS):
@@ -103,14 +102,14 @@ async def test_a_store_older_than_the_snapshot_is_followed_from_its_own_revision
                 assert response.status == 200
         store = await beside(node)
         for number in range(5):
-            await store.write_ledger(LedgerLine(1.0, "spain", number, ()))
+            await store.settle(answered("spain", number, (), 1.0))
         await store.close()
         await node.exchange._following.catch_up()  # noqa: SLF001 - what the background loop does
         node.exchange._following._unsaved = 5_000  # noqa: SLF001 - so that it is saved
     (data / FILE_NAME).write_bytes(backup)
     async with start_node() as node:
         store = await beside(node)
-        draft = Draft("local", "x", "public-x", Sharing.ALL, validate(Patient, patient_json("x")))
+        draft = Draft("local", "x", "public-x", Sharing(Circle.ALL), validate(Patient, patient_json("x")))
         await store.deposit([draft], 1.0)
         await store.close()
         await node.exchange._following.catch_up()  # noqa: SLF001 - as above

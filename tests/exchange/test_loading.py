@@ -9,7 +9,7 @@ from matchmaker.exchange.world import World
 from matchmaker.intake.patients import Reading
 from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.patient import Contact
-from matchmaker.records.case import Sharing
+from matchmaker.records.sharing import Circle, Sharing
 from matchmaker.store.base import Outcome
 from matchmaker.store.sqlite.adapter import open_sqlite
 from tests.samples import patient_json
@@ -33,8 +33,10 @@ async def load(
         await store.withdraw("me", withdraw, 1.0)
     tell = Telling(progress.append, lambda bad: told.append(str(bad)), told.append)
     reading = Reading(knowledge.genes, Contact(name="x", href="mailto:x@y.example"))
-    loaded = await load_files(store, reading, record_files([file.parent]), "me", Sharing.COUNTRY, counting(), tell)
-    ids = [case.id for case in await store.cases_of("me", "", 5_000) if case.sharing is Sharing.COUNTRY]
+    loaded = await load_files(
+        store, reading, record_files([file.parent]), "me", Sharing(Circle.COUNTRY), counting(), tell
+    )
+    ids = [case.id for case in await store.cases_of("me", "", 5_000) if case.sharing == Sharing(Circle.COUNTRY)]
     await store.close()
     return loaded, told, progress, ids
 

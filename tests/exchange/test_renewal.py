@@ -19,9 +19,10 @@ from matchmaker.exchange.importing import ReferenceUnusable, changes_between, lo
 from matchmaker.exchange.places import configured_place
 from matchmaker.exchange.withdrawals import Withdrawal
 from matchmaker.matching.profile import Knowledge
-from matchmaker.records.case import KeptCase, Sharing
+from matchmaker.records.case import KeptCase
 from matchmaker.records.party import Role
 from matchmaker.records.reference import Kind, ReferenceFile
+from matchmaker.records.sharing import Circle, Sharing
 from tests.conftest import RunningNode, StartNode
 from tests.samples import patient_json
 
@@ -225,7 +226,7 @@ async def test_an_own_write_that_comes_late_never_hides_a_newer_one(real_knowled
     assert generation.checksum() == (1, 11)
 
 
-CASE = KeptCase("dublin", "p1", "0" * 32, Sharing.ALL, patient_json("p1"), 1, 1)
+CASE = KeptCase("dublin", "p1", "0" * 32, Sharing(Circle.ALL), patient_json("p1"), 1, 1)
 
 
 async def test_a_renewal_that_fails_for_a_passing_reason_is_tried_again(

@@ -1,5 +1,6 @@
 """The snapshot is a cache: it never changes what is found, and anything wrong with it is as if there were none."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from matchmaker.matching.index import CaseIndex
 from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
-from matchmaker.records.case import Audience, Sharing, key_of
+from matchmaker.records.case import key_of
 from matchmaker.records.party import Role
+from matchmaker.records.sharing import Audience, Circle
 from matchmaker.store.sqlite.adapter import open_sqlite
 from matchmaker.store.sqlite.connecting import FILE_NAME
 from tests.conftest import RunningNode, StartNode
@@ -23,7 +25,9 @@ from tests.samples import official_patients, patient_json
 
 def filled(knowledge: Knowledge) -> Snapshot:
     index = CaseIndex(knowledge.information, knowledge.calibration)
-    audiences = [Audience("me", Sharing.ALL, test=True), Audience("you", Sharing.NONE, test=False)]
+    day = date(2027, 1, 31)
+    named = Audience("you", Circle.NAMED, False, ("ES",), ("spain", "france"), day, "rare")
+    audiences = [Audience("me", Circle.ALL, test=True), named]
     for number, patient in enumerate(official_patients()):
         index.add(number, knowledge.profile(validate(Patient, patient)), audiences[number % 2], number + 7)
     return Snapshot(41, *index.blocks())

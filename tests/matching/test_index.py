@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from matchmaker.genome.variants import VariantKey
 from matchmaker.matching import index as index_module
 from matchmaker.matching.blocks import BLOCK, block_of, masked_terms, rows_of
-from matchmaker.matching.finding import Hit
+from matchmaker.matching.finding import Hit, Most
 from matchmaker.matching.index import CaseIndex
 from matchmaker.matching.kernels import raw_value
 from matchmaker.matching.phenotype import norm, similarity
@@ -66,6 +66,11 @@ PROFILES = st.builds(
     st.integers(0, 7),
 )
 KEYS = st.integers(0, 9)
+LEAST = st.sampled_from([0.0, 0.01, 0.3])
+MOST = st.one_of(
+    st.builds(Most.best, st.integers(1, 9), LEAST),
+    st.builds(Most, st.integers(1, 9), st.integers(0, 4), st.integers(0, 4), LEAST, LEAST),
+)
 CHANGES = st.lists(st.tuples(KEYS, PROFILES | st.none(), st.sampled_from(["x", "y"])), max_size=20)
 
 
@@ -75,14 +80,18 @@ class EveryCaseAlone:
 
     cases: dict[int, tuple[Profile, str]] = field(default_factory=dict)
 
-    def search(self, query: Profile, k: int, groups: set[str], leave_out: int, minimum: float) -> list[Hit]:
+    def search(self, query: Profile, most: Most, groups: set[str], leave_out: int) -> list[Hit]:
         found = [
-            Hit(key, key + 1, scored(query, case))
+            Hit(key, key + 1, scored(query, case), shares_gene=bool(query.genes.keys() & case.genes.keys()))
             for key, (case, group) in self.cases.items()
             if group in groups and key != leave_out
         ]
-        good = [hit for hit in found if hit.score.value > 0 and hit.score.value >= minimum]
-        return sorted(good, key=lambda hit: (-hit.score.value, hit.key))[:k]
+        found.sort(key=lambda hit: (-hit.score.value, hit.key))
+        positive = [hit for hit in found if hit.score.value > 0]
+        with_gene = [hit for hit in positive if hit.shares_gene and hit.score.value >= most.least_with_gene]
+        without = [hit for hit in positive if not hit.shares_gene and hit.score.value >= most.least_without_gene]
+        shown = {hit.key for hit in (*with_gene[: most.with_gene], *without[: most.without_gene])}
+        return [hit for hit in found if hit.key in shown][: most.results]
 
 
 @pytest.fixture(params=["all open", "sealed at once", "small blocks"])
@@ -98,17 +107,15 @@ def test_the_index_equals_brute_force_after_any_changes() -> None:
     @settings(max_examples=300, deadline=None)
     @given(
         st.lists(st.tuples(CHANGES, PROFILES), min_size=1, max_size=3),
-        st.integers(1, 9),
+        MOST,
         st.sets(st.sampled_from(["x", "y"])),
         KEYS,
-        st.sampled_from([0.0, 0.01, 0.3]),
     )
     def holds(
         rounds: list[tuple[list[tuple[int, Profile | None, str]], Profile]],
-        k: int,
+        most: Most,
         groups: set[str],
         leave_out: int,
-        minimum: float,
     ) -> None:
         index, brute = new_index(), EveryCaseAlone()
         for changes, query in rounds:
@@ -119,8 +126,8 @@ def test_the_index_equals_brute_force_after_any_changes() -> None:
                 else:
                     index.add(key, case, group, key + 1)
                     brute.cases[key] = (case, group)
-            found = index.search(query, k, lambda group: group in groups, {leave_out}, minimum)
-            assert found == brute.search(query, k, groups, leave_out, minimum)
+            found = index.search(query, most, lambda group: group in groups, {leave_out})
+            assert found == brute.search(query, most, groups, leave_out)
             assert len(index) == len(brute.cases)
             assert {key: index.version(key) for key in range(10)} == {
                 key: key + 1 if key in brute.cases else None for key in range(10)

@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
+from matchmaker.exchange.auditing import verify
 from matchmaker.records.case import key_of
-from matchmaker.records.ledger import LedgerLine, LedgerTotals
+from matchmaker.records.ledger import LedgerTotals
 from matchmaker.records.party import Client, Peer, Role
+from matchmaker.records.sharing import Circle, Sharing
 from matchmaker.store.base import Outcome, Store
 from matchmaker.store.sqlite import migrating
 from matchmaker.store.sqlite.adapter import open_sqlite
 from matchmaker.store.sqlite.connecting import FILE_NAME
 from tests.contract.test_store import draft
+from tests.samples import answered
 
 MIGRATIONS = dict(migrating._migrations())  # noqa: SLF001 - an old store is made with the old migrations
 NEWEST = max(MIGRATIONS)
@@ -59,8 +62,13 @@ def old_store(folder: Path, version: int) -> None:
         for case in cases:
             row = (*case, key_of(case[2])) if version > 1 else case
             file.execute(f"INSERT INTO cases ({names}{key}) VALUES ({', '.join('?' * len(row))})", row)
-        file.execute("INSERT INTO clients VALUES ('spain', 'node', 'digest', NULL, 'ES', 1.0, NULL, 4)")
-        file.execute("INSERT INTO peers VALUES ('spain', 'https://x', 'ES', 'file', '1.0', 'MT', 5)")
+        client, peer = (
+            "'spain', 'node', 'digest', NULL, 'ES', 1.0, NULL",
+            "'spain', 'https://x', 'ES', 'file', '1.0', 'MT'",
+        )
+        revisions = (", 4", ", 5") if version < 3 else ("", "")
+        file.execute(f"INSERT INTO clients VALUES ({client}{revisions[0]})")
+        file.execute(f"INSERT INTO peers VALUES ({peer}{revisions[1]})")
         file.execute("INSERT INTO ledger VALUES (6, 1.0, 'spain', 2, '[\"A\"]'), (7, 2.0, 'spain', 0, '[]')")
         file.execute("INSERT INTO matched_genes VALUES ('A')")
         counters = {"revision": 7, "requests": 2, "results": 2}
@@ -90,10 +98,18 @@ async def check_everything_is_there(store: Store) -> None:
     assert await store.clients() == [Client("spain", Role.NODE, "digest", None, "ES", 1.0)]
     assert await store.peers() == [Peer("spain", "https://x", "ES", "file")]
     assert await store.ledger_totals() == LedgerTotals(requests=2, results=2, unique_genes=1)
+    (chain,) = await store.chains()
+    (lines,) = [batch async for batch in store.chain_lines(chain.name)]
+    assert [(one.line.at, one.line.who, one.line.detail) for one in lines] == [
+        (1.0, "spain", "2 cases"),
+        (2.0, "spain", "0 cases"),
+    ]
+    assert (await verify(store, lambda _done: None)).faults == ()
+    assert case.sharing == Sharing(Circle.ALL)
     assert (await store.revisions()).cases == 7
     (fresh,) = await store.deposit([draft("p3")], 4.0)
     assert (fresh.outcome, fresh.case.revision) == (Outcome.NEW, 8)
-    await store.write_ledger(LedgerLine(3.0, "spain", 1, ("B",)))
+    await store.settle(answered("spain", 1, ("B",), 3.0))
     assert await store.ledger_totals() == LedgerTotals(requests=3, results=3, unique_genes=2)
 
 

@@ -12,13 +12,12 @@ from pymongo.errors import AutoReconnect
 
 from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
-from matchmaker.records.ledger import LedgerLine
 from matchmaker.store.base import CaseTooLarge, StoreBusy, StoreUnusable
 from matchmaker.store.mongo import MongoStore, make_client, open_mongo
 from matchmaker.store.mongodb.database import DURABLE
 from tests.contract.test_store import draft
 from tests.mongod import Member, free_ports, mongod_program, primary_of, reached, replica_set, uri_of
-from tests.samples import patient_json
+from tests.samples import answered, patient_json
 
 
 @pytest.fixture
@@ -162,7 +161,7 @@ async def test_a_write_without_a_primary_is_refused_in_time_and_done_when_there_
         store = await open_mongo(uri_of([member], "x"))
         (deposit,) = await store.deposit([draft("p1")], 1.0)
         member.kill()
-        for question in (store.deposit([draft("p2")], 2.0), store.write_ledger(LedgerLine(1.0, "spain", 1, ()))):
+        for question in (store.deposit([draft("p2")], 2.0), store.settle(answered("spain", 1, (), 1.0))):
             with pytest.raises(StoreBusy):
                 await question
         with pytest.raises(StoreBusy):

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import pytest
 
 from matchmaker.peers.client import PeerClient
+from matchmaker.policy.names import name_for
 from matchmaker.records.party import Role
 from matchmaker.store.base import StoreBusy
 from tests.conftest import RunningNode, StartNode
@@ -39,7 +40,11 @@ async def owner(node: RunningNode) -> dict[str, str]:
 
 async def test_a_case_lives_from_deposit_to_withdrawal(node: RunningNode, owner: dict[str, str]) -> None:
     status, new = await call(node, "PUT", "/api/cases/p1", owner, body())
-    assert (status, new["id"], new["sharing"]) == (201, "p1", {"with": "all"})
+    assert (status, new["id"], new["sharing"]) == (
+        201,
+        "p1",
+        {"with": "all", "level": "standard", "contact": "institution"},
+    )
     assert new["publicId"] not in {"", "p1"}
     status, same = await call(node, "PUT", "/api/cases/p1", owner, body())
     assert (status, same) == (200, new), "the same content again changes nothing"
@@ -47,7 +52,11 @@ async def test_a_case_lives_from_deposit_to_withdrawal(node: RunningNode, owner:
     assert (status, changed["publicId"]) == (200, new["publicId"])
     assert changed["revision"] > new["revision"]
     status, read = await call(node, "GET", "/api/cases/p1", owner)
-    assert (status, read["patient"]["id"], read["sharing"]) == (200, "p1", {"with": "none"})
+    assert (status, read["patient"]["id"], read["sharing"]) == (
+        200,
+        "p1",
+        {"with": "none", "level": "standard", "contact": "institution"},
+    )
     assert (await call(node, "DELETE", "/api/cases/p1", owner))[0] == 204
     assert (await call(node, "GET", "/api/cases/p1", owner))[0] == 404
     assert (await call(node, "DELETE", "/api/cases/p1", owner))[0] == 404
@@ -220,7 +229,7 @@ async def test_a_peers_echo_of_the_case_and_repeats_are_left_out_and_counted(
     node: RunningNode, owner: dict[str, str]
 ) -> None:
     _, view = await call(node, "PUT", "/api/cases/p1", owner, body())
-    echo, twice = result(1.0, id=view["publicId"]), result(0.9, id="a")
+    echo, twice = result(1.0, id=name_for("spain", view["publicId"])), result(0.9, id="a")
     async with fake_peers({"spain": says(peer_answer(echo, twice, twice, result(0.2, id="b")))}) as fakes:
         await node.add_peer("spain", fakes["spain"].url)
         _, found = await call(node, "POST", "/api/cases/p1/search", owner)

@@ -10,7 +10,16 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 
 from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import Case, KeptCase
-from matchmaker.store.base import SWEEP, Deposit, Draft, Outcome, StoreBusy, StoreUnusable
+from matchmaker.store.base import (
+    NOTICE,
+    SWEEP,
+    Deposit,
+    Draft,
+    Outcome,
+    StoreBusy,
+    StoreUnusable,
+    notice_subject,
+)
 from matchmaker.store.deciding import audited, outcome_of, stored
 from matchmaker.store.documents import case_fields, document_of, entry_of
 from matchmaker.store.entries import EntryDamaged, case_of, kept_of
@@ -78,9 +87,29 @@ class Cases(Queue):
             await self.of("audit").insert_one(_audit_document(line), session=session)
             await self.of("work").delete_many({"subject": text(left.public_id)}, session=session)
             await self.queue(SWEEP, left.public_id, revision, now, session)
+            await self._queue_notices(left.public_id, revision, now, session)
             return left
 
         return await self.transact_in_turn(work)
+
+    async def _queue_notices(self, public_id: str, revision: int, now: float, session: AsyncClientSession) -> None:
+        told = {"case_id": text(public_id), "kind": {"$in": ["told", "asked"]}}
+        for who in sorted({row["who"] async for row in self.of("ledger").find(told, {"who": 1}, session=session)}):
+            await self.queue(NOTICE, notice_subject(public_id, who), revision, now, session)
+
+    async def notify(self, case: Case, now: float) -> None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> None:
+            await self._queue_notices(case.public_id, case.revision, now, session)
+
+        await self.transact(work)
+
+    async def ids_of(self, owner: str) -> list[tuple[str, str]]:
+        """See Store."""
+        with speaking():
+            found = self.of("cases").find({"owner": text(owner)}, {"id": 1}).sort("id", ASCENDING)
+            return [(row["id"], row["_id"]) async for row in found]
 
     async def sweep(self) -> bool:
         """See Store. MongoDB overwrites its files and its oplog in its own time; nothing can hurry it."""

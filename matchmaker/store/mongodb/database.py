@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from matchmaker.records.party import DEFAULT_PER_MONTH
 from matchmaker.store.base import Revisions, StoreBusy, StoreUnusable
 from matchmaker.store.deciding import COUNTERS, FRESH_PARTIES
 from matchmaker.store.mongodb.errors import speaking
@@ -32,15 +33,18 @@ COLLECTIONS = {
     "case": "cases",
     "client": "clients",
     "peer": "peers",
+    "collection": "collections",
     "audit": "audit",
     "line": "ledger",
+    "chain": "chains",
+    "dealing": "dealings",
     "gene": "matched_genes",
     "work": "work",
     "reference": "reference",
 }
 DURABLE = WriteConcern(w="majority", j=True)
 FILLING = "this database is being filled by a copy or restore; wait until that is done"
-_SCHEMA = 1
+_SCHEMA = 2
 _PATIENCE_SECONDS = 15.0  # with a transaction: longer than a replica set takes to choose a primary
 _TRANSIENT, _UNKNOWN = "TransientTransactionError", "UnknownTransactionCommitResult"
 _WAITS_MS = (2, 5, 10, 20, 50, *(100,) * 100)  # before a transaction is tried again, at least; twice that at most
@@ -93,11 +97,17 @@ class Database:
         counters = {**dict.fromkeys(COUNTERS[:3], 0), "parties": FRESH_PARTIES}
         meta = self.of("meta")
         await meta.update_one({"_id": COUNTERS_ID}, {"$setOnInsert": counters}, upsert=True)
-        facts = {"schema": 0, "identity": secrets.token_hex(16), "epoch": secrets.token_hex(16), "filled": ""}
+        facts = {
+            "schema": 0,
+            "secret": secrets.token_hex(32),
+            "identity": secrets.token_hex(16),
+            "epoch": secrets.token_hex(16),
+            "filled": "",
+        }
         await meta.update_one({"_id": FACTS}, {"$setOnInsert": facts}, upsert=True)
 
     async def _make_indexes(self) -> None:
-        """To version 1. Each may be made again, so that it does not matter where an earlier start was broken off."""
+        """To version 2. Each may be made again, so that it does not matter where an earlier start was broken off."""
         cases = self.of("cases")
         await cases.create_index([("owner", ASCENDING), ("id", ASCENDING)], unique=True)
         await cases.create_index([("key", ASCENDING)], unique=True)
@@ -105,10 +115,31 @@ class Database:
         await cases.create_index([("live", ASCENDING), ("revision", ASCENDING), ("version", ASCENDING)])
         await self.of("clients").create_index([("token_sha256", ASCENDING)], unique=True)
         await self.of("work").create_index([("due", ASCENDING)])
+        await self.of("ledger").create_index([("chain", ASCENDING), ("number", ASCENDING)])
+        await self.of("ledger").create_index([("case_id", ASCENDING), ("at", ASCENDING)])
+        await self.of("ledger").create_index([("kind", ASCENDING), ("at", ASCENDING)])
+        await self.of("dealings").create_index([("organisation", ASCENDING), ("number", ASCENDING)], unique=True)
         for name in COLLECTIONS.values():  # a transaction makes no collection while another one does
             if name not in await self.database.list_collection_names():
                 await self._create(name)
+        await self._bring_up_to_date()
         await self.of("meta").update_one({"_id": FACTS, "schema": {"$lt": _SCHEMA}}, {"$set": {"schema": _SCHEMA}})
+
+    async def _bring_up_to_date(self) -> None:
+        """Change what older versions wrote."""
+        without = {"_id": FACTS, "secret": {"$exists": False}}
+        await self.of("meta").update_one(without, {"$set": {"secret": secrets.token_hex(32)}})
+        agreed = {"purpose": "clinical", "per_month": DEFAULT_PER_MONTH, "contact": None}
+        await self.of("clients").update_many({"purpose": {"$exists": False}}, {"$set": agreed})
+        await self.chain_former_lines()
+
+    async def chain_former_lines(self) -> None:
+        """Put the ledger's lines of version 1 into a chain: see Ledger."""
+
+    async def secret(self) -> str:
+        """See Store."""
+        with speaking():
+            return str((await self.meta())[FACTS]["secret"])
 
     async def _create(self, name: str) -> None:
         try:

@@ -8,10 +8,12 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
-from matchmaker.records.party import Client, Peer, Role
+from matchmaker.records.collection import Collection
+from matchmaker.records.party import Client, Peer
 from matchmaker.records.reference import Kind, ReferenceFile
 from matchmaker.store.base import NameTaken, NameUnknown
-from matchmaker.store.documents import ENTRY_FIELDS
+from matchmaker.store.documents import ENTRY_FIELDS, document_of, entry_of
+from matchmaker.store.entries import client_of, client_values, collection_text
 from matchmaker.store.mongodb.database import Database, Document, text
 from matchmaker.store.mongodb.errors import speaking
 
@@ -21,15 +23,8 @@ class Parties(Database):
 
     async def add_client(self, client: Client) -> None:
         """See Store."""
-        document = {
-            "_id": client.name,
-            "role": client.role.value,
-            "token_sha256": client.token_sha256,
-            "institution": client.institution,
-            "country": client.country,
-            "created_at": float(client.created_at),
-            "revoked_at": client.revoked_at,
-        }
+        document = document_of("client", client_values(client))
+        document["created_at"] = float(client.created_at)
 
         async def work(session: AsyncClientSession) -> None:
             await self.raise_counter("parties", 1, session)
@@ -55,8 +50,7 @@ class Parties(Database):
         """See Store."""
         with speaking():
             found = [row async for row in self.of("clients").find({}).sort("_id", ASCENDING)]
-        rest = ("token_sha256", "institution", "country", "created_at", "revoked_at")
-        return [Client(row["_id"], Role(row["role"]), *(row[name] for name in rest)) for row in found]
+        return [client_of(entry_of("client", row)[1]) for row in found]
 
     async def add_peer(self, peer: Peer) -> None:
         """See Store."""
@@ -85,6 +79,34 @@ class Parties(Database):
         with speaking():
             found = [row async for row in self.of("peers").find({}).sort("_id", ASCENDING)]
         return [Peer(*(row[name] for name in ENTRY_FIELDS["peer"])) for row in found]
+
+    async def put_collection(self, collection: Collection) -> bool:
+        """See Store."""
+        document = document_of("collection", [collection.name, collection_text(collection)])
+
+        async def work(session: AsyncClientSession) -> bool:
+            await self.raise_counter("parties", 1, session)
+            same = {"_id": text(collection.name)}
+            done = await self.of("collections").replace_one(same, document, upsert=True, session=session)
+            return bool(done.matched_count)
+
+        return await self.transact(work)
+
+    async def remove_collection(self, name: str) -> None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("parties", 1, session)
+            if not (await self.of("collections").delete_one({"_id": text(name)}, session=session)).deleted_count:
+                raise NameUnknown(f"there is no collection {name!r}")
+
+        await self.transact(work)
+
+    async def collections(self) -> list[Collection]:
+        """See Store."""
+        with speaking():
+            found = [row async for row in self.of("collections").find({}).sort("_id", ASCENDING)]
+        return [Collection.model_validate_json(row["content"]) for row in found]
 
     async def reference(self) -> list[ReferenceFile]:
         """See Store."""

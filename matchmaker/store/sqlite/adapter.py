@@ -6,26 +6,31 @@ workers, the command line beside a running node) write the same file under SQLit
 
 import asyncio
 import contextlib
+import secrets
 import sqlite3
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Collection as Collection_
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
+from matchmaker.policy.account import Account
 from matchmaker.records.audit import Action, AuditLine
-from matchmaker.records.case import Case, KeptCase, Sharing
-from matchmaker.records.ledger import LedgerLine, LedgerTotals
-from matchmaker.records.party import Client, Peer, Role
+from matchmaker.records.case import Case, KeptCase
+from matchmaker.records.collection import Collection
+from matchmaker.records.ledger import Chain, KeptLine, LedgerLine, LedgerTotals
+from matchmaker.records.party import Client, Peer
 from matchmaker.records.reference import Kind, ReferenceFile
+from matchmaker.records.sharing import Sharing
 from matchmaker.records.work import Work
-from matchmaker.store.base import Check, Deposit, Draft, NameTaken, NameUnknown, Revisions, StoreError, StoreUnusable
+from matchmaker.store.base import Check, Claim, Decision, Deposit, Draft, Revisions, StoreError, StoreUnusable
 from matchmaker.store.deciding import COUNTERS
 from matchmaker.store.entries import Entry, EntryDamaged, kept_of
 from matchmaker.store.gathering import Gathering
-from matchmaker.store.sqlite import cases, whole
+from matchmaker.store.sqlite import cases, ledger, parties, whole
 from matchmaker.store.sqlite.cases import CASE, VERSION, WORK, raise_counter
 from matchmaker.store.sqlite.connecting import (
     FILE_NAME,
@@ -40,9 +45,7 @@ from matchmaker.store.sqlite.migrating import bring_up_to_date
 
 Result = TypeVar("Result")
 
-_FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
 _BATCH = 2_000
-_SHARING = {sharing.value: sharing for sharing in Sharing}
 _KEPT = f"owner, id, public_id, sharing, json(patient), revision, {VERSION}"
 _KEPT_TEXT = f"owner, id, public_id, sharing, patient, revision, {VERSION}"
 
@@ -54,7 +57,10 @@ class SqliteStore:
         self._path = path
         self._own = threading.local()
         self._readers: list[sqlite3.Connection] = []
-        self._lines = Gathering(self._append_lines)
+        self._claims = Gathering[Claim, Decision](self._settle)
+        self._accounts: dict[str, Account] = {}  # used in the store's thread alone
+        self._epoch = ""
+        self._chain = secrets.token_hex(8)
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
         try:
             self._connection = self._thread.submit(_opened, path).result()
@@ -110,6 +116,10 @@ class SqliteStore:
                 await self.sweep()
         return left
 
+    async def notify(self, case: Case, now: float) -> None:
+        """See Store."""
+        await self._write(lambda connection: cases.notify(connection, case.public_id, case.revision, now))
+
     async def sweep(self) -> bool:
         """See Store."""
         return await self._run(empty_log)
@@ -133,7 +143,7 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             raise translated(self._path, error) from None
         return {
-            key: KeptCase(owner, case_id, public_id, _SHARING[sharing], content, revision, version)
+            key: KeptCase(owner, case_id, public_id, Sharing.parse(sharing), content, revision, version)
             for key, owner, case_id, public_id, sharing, content, revision, version in from_json(text)
         }
 
@@ -168,65 +178,112 @@ class SqliteStore:
 
     async def add_client(self, client: Client) -> None:
         """See Store."""
-        row = (
-            client.name,
-            client.role.value,
-            client.token_sha256,
-            client.institution,
-            client.country,
-            client.created_at,
-            client.revoked_at,
-        )
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM clients WHERE name = ? AND revoked_at IS NOT NULL", (client.name,))
-            _insert_named(connection, "clients", row)
-
-        await self._write(work)
+        await self._write(lambda connection: parties.add_client(connection, client))
 
     async def revoke_client(self, name: str, now: float) -> None:
         """See Store."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            raise_counter(connection, "parties")
-            sql = "UPDATE clients SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL"
-            if not connection.execute(sql, (now, name)).rowcount:
-                raise NameUnknown(f"there is no client {name!r} with a valid token")
-
-        await self._write(work)
+        await self._write(lambda connection: parties.revoke_client(connection, name, now))
 
     async def clients(self) -> list[Client]:
         """See Store."""
-        sql = "SELECT name, role, token_sha256, institution, country, created_at, revoked_at FROM clients ORDER BY name"
-        return await self._run(lambda c: [Client(row[0], Role(row[1]), *row[2:]) for row in c.execute(sql)])
+        return await self._run(parties.clients)
 
     async def add_peer(self, peer: Peer) -> None:
         """See Store."""
-        row = (peer.name, peer.url, peer.country, peer.token_file, peer.version, peer.mitochondrion)
-        await self._write(lambda connection: _insert_named(connection, "peers", row))
+        await self._write(lambda connection: parties.add_peer(connection, peer))
 
     async def remove_peer(self, name: str) -> None:
         """See Store."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            raise_counter(connection, "parties")
-            if not connection.execute("DELETE FROM peers WHERE name = ?", (name,)).rowcount:
-                raise NameUnknown(f"there is no peer {name!r}")
-
-        await self._write(work)
+        await self._write(lambda connection: parties.remove_peer(connection, name))
 
     async def peers(self) -> list[Peer]:
         """See Store."""
-        sql = "SELECT name, url, country, token_file, version, mitochondrion FROM peers ORDER BY name"
-        return await self._run(lambda connection: [Peer(*row) for row in connection.execute(sql)])
+        return await self._run(parties.peers)
 
-    async def write_ledger(self, line: LedgerLine) -> None:
+    async def put_collection(self, collection: Collection) -> bool:
         """See Store."""
-        await self._lines.put(line)
+        return await self._write(lambda connection: parties.put_collection(connection, collection))
 
-    async def _append_lines(self, lines: list[LedgerLine]) -> None:
-        rows = [(line.at, line.asker, line.results, line.genes) for line in lines]
-        await self._write(lambda connection: whole.append_lines(connection, rows))
+    async def remove_collection(self, name: str) -> None:
+        """See Store."""
+        await self._write(lambda connection: parties.remove_collection(connection, name))
+
+    async def collections(self) -> list[Collection]:
+        """See Store."""
+        return await self._run(parties.collections)
+
+    async def secret(self) -> str:
+        """See Store."""
+        sql = "SELECT value FROM facts WHERE name = 'secret'"
+        return await self._run(lambda connection: str(connection.execute(sql).fetchone()[0]))
+
+    async def settle(self, claim: Claim) -> Decision:
+        """See Store."""
+        return await self._claims.put(claim)
+
+    async def _settle(self, claims: list[Claim]) -> list[Decision | Exception]:
+        try:
+            return await self._write(lambda connection: self._settled(connection, claims))
+        except BaseException:
+            self._accounts.clear()  # they may have taken in what was not written
+            raise
+
+    def _settled(self, connection: sqlite3.Connection, claims: list[Claim]) -> list[Decision | Exception]:
+        epoch = connection.execute("SELECT value FROM facts WHERE name = 'epoch'").fetchone()[0]
+        if epoch != self._epoch:  # everything was replaced meanwhile
+            self._accounts.clear()
+            self._epoch = epoch
+        return ledger.settle(connection, claims, self._accounts, self._chain)
+
+    async def write_ledger(self, lines: Sequence[LedgerLine]) -> None:
+        """See Store."""
+        await self._claims.put(Claim(None, (), lambda _account, _offers: Decision(lines=tuple(lines))))
+
+    async def lines_of(self, case: str, limit: int) -> list[LedgerLine]:
+        """See Store."""
+        sql = f"SELECT {ledger.LINE} FROM ledger WHERE case_id = ? AND case_id <> '' ORDER BY at LIMIT ?"
+        return await self._run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (case, limit))])
+
+    async def chains(self) -> list[Chain]:
+        """See Store."""
+        sql = "SELECT name, first, base, lines, head FROM chains ORDER BY name"
+        return await self._run(lambda connection: [Chain(*row) for row in connection.execute(sql)])
+
+    async def chain_names(self) -> list[str]:
+        """See Store."""
+        return await self._run(ledger.chain_names)
+
+    async def chain_lines(self, chain: str) -> AsyncIterator[list[KeptLine]]:
+        """See Store."""
+        some = f"chain = ? AND number > ? ORDER BY number LIMIT {_BATCH}"
+        sql = f"SELECT {ledger.KEPT_LINE} FROM ledger WHERE {some}"
+        last = -1
+        while True:
+            read = await self._run(lambda c, last=last: c.execute(sql, (chain, last)).fetchall())  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            if not read:
+                return
+            yield [ledger.line_row(row) for row in read]
+            last = read[-1][1]
+
+    async def recent_lines(self, kinds: Collection_[str], limit: int) -> list[LedgerLine]:
+        """See Store."""
+        wanted = sorted(kinds)
+        some = f"kind IN ({', '.join('?' * len(wanted))}) ORDER BY at DESC, chain, number DESC LIMIT ?"
+        sql = f"SELECT {ledger.LINE} FROM ledger WHERE {some}"
+        return await self._run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (*wanted, limit))])
+
+    async def account(self, organisation: str) -> Account:
+        """See Store."""
+        return await self._run(lambda connection: ledger.current_account(connection, organisation, {}))
+
+    async def purge(self, lines_before: float, dealings_before: float) -> int:
+        """See Store."""
+        return await self._write(lambda connection: ledger.purge(connection, lines_before, dealings_before))
+
+    async def ids_of(self, owner: str) -> list[tuple[str, str]]:
+        """See Store."""
+        sql = "SELECT id, public_id FROM cases WHERE owner = ? ORDER BY id"
+        return await self._run(lambda connection: connection.execute(sql, (owner,)).fetchall())
 
     async def ledger_totals(self) -> LedgerTotals:
         """See Store."""
@@ -238,7 +295,7 @@ class SqliteStore:
 
         return await self._run(work)
 
-    async def claim(self, kinds: Collection[str], holder: str, now: float, until: float) -> Work | None:
+    async def claim(self, kinds: Collection_[str], holder: str, now: float, until: float) -> Work | None:
         """See Store."""
         sql = f"SELECT 1 FROM work WHERE due <= ? AND leased_until <= ? AND kind IN ({', '.join('?' * len(kinds))})"
         wanted = sorted(kinds)
@@ -329,7 +386,7 @@ class SqliteStore:
 
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("UPDATE counter SET value = value WHERE name = 'revision'")
-            for table in ("cases", "clients", "peers", "ledger", "matched_genes", "audit", "work", "reference"):
+            for table in whole.TABLES:
                 connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
 
         await self._write(work)
@@ -357,14 +414,6 @@ def _opened(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
-
-
-def _insert_named(connection: sqlite3.Connection, table: str, row: tuple[Any, ...]) -> None:
-    raise_counter(connection, "parties")
-    try:
-        connection.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)
-    except sqlite3.IntegrityError:
-        raise NameTaken(f"the name {row[0]!r} is taken in {table}; {_FREEING[table]}") from None
 
 
 def _kept(row: tuple[Any, ...]) -> KeptCase:

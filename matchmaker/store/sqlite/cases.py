@@ -1,13 +1,13 @@
 """Cases in the embedded store, with what is written beside them: revision, audit, work. Called within transactions."""
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import REVISION_FACTOR, TIME_FACTOR, VERSIONS, Case, key_of
 from matchmaker.records.work import Work
-from matchmaker.store.base import SWEEP, Deposit, Draft, Outcome
+from matchmaker.store.base import NOTICE, SWEEP, Deposit, Draft, Outcome, notice_subject
 from matchmaker.store.deciding import audited, outcome_of, stored
 from matchmaker.store.entries import EntryDamaged, case_of, case_values
 
@@ -76,7 +76,23 @@ def withdraw(connection: sqlite3.Connection, owner: str, case_id: str, now: floa
     write_audit(connection, [AuditLine(revision, now, owner, Action.WITHDRAWN, case.public_id)])
     connection.execute("DELETE FROM work WHERE subject = ?", (case.public_id,))  # what waited for it goes with it
     queue(connection, SWEEP, case.public_id, revision, now)
+    notify(connection, case.public_id, revision, now)
     return read_case(row)
+
+
+def notify(connection: sqlite3.Connection, public_id: str, revision: int, now: float) -> None:
+    """Queue a notice to each node that was told of a case, or asked about it."""
+    for who in told_nodes(connection, public_id):
+        queue(connection, NOTICE, notice_subject(public_id, who), revision, now)
+
+
+def told_nodes(connection: sqlite3.Connection, public_id: str) -> Iterator[str]:
+    """Yield who was told of a case, or was asked about it."""
+    sql = (
+        "SELECT DISTINCT who FROM ledger WHERE case_id = ? AND case_id <> '' AND kind IN ('told', 'asked') ORDER BY who"
+    )
+    for (who,) in connection.execute(sql, (public_id,)).fetchall():
+        yield who
 
 
 def write_audit(connection: sqlite3.Connection, lines: Iterable[AuditLine]) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 
 from matchmaker.store.base import StoreUnusable
 from matchmaker.store.sqlite.connecting import transaction
+from matchmaker.store.sqlite.ledger import chain_former_lines
 
+_AFTERWARDS = {4: chain_former_lines}  # what SQL cannot do: a line's hash
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 
 
@@ -36,6 +38,8 @@ def _step(connection: sqlite3.Connection, path: Path) -> bool:
             return False
         for statement in _statements(migrations[version + 1]):
             connection.execute(statement)
+        if version + 1 in _AFTERWARDS:
+            _AFTERWARDS[version + 1](connection)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {version + 1}")
     return True

@@ -1,7 +1,6 @@
 """The embedded store as a whole: everything read as of one revision, everything replaced in one transaction."""
 
 import base64
-import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,26 +10,36 @@ from matchmaker.records.case import key_of
 from matchmaker.store.deciding import COUNTERS, check_copy, fill_mark
 from matchmaker.store.entries import Entry
 from matchmaker.store.sqlite.cases import CASE
+from matchmaker.store.sqlite.ledger import KEPT_LINE
+from matchmaker.store.sqlite.parties import CLIENT
 
 _BATCH = 2_000
-_TABLES = ("cases", "clients", "peers", "audit", "ledger", "matched_genes", "work", "reference")
-_CLIENT = "name, role, token_sha256, institution, country, created_at, revoked_at"
+TABLES = (
+    "cases", "clients", "peers", "collections", "audit", "ledger", "chains", "dealings", "matched_genes", "work",
+    "reference",
+)  # fmt: skip
 _READ = {
     "case": f"SELECT {CASE} FROM cases ORDER BY revision",
-    "client": f"SELECT {_CLIENT} FROM clients ORDER BY name",
+    "client": f"SELECT {CLIENT} FROM clients ORDER BY name",
     "peer": "SELECT name, url, country, token_file, version, mitochondrion FROM peers ORDER BY name",
+    "collection": "SELECT name, content FROM collections ORDER BY name",
     "audit": "SELECT revision, at, actor, action, public_id FROM audit ORDER BY revision",
-    "line": "SELECT at, asker, results, genes FROM ledger ORDER BY at, asker, results, genes",
+    "line": f"SELECT {KEPT_LINE} FROM ledger ORDER BY chain, number",
+    "chain": "SELECT name, first, base, lines, head FROM chains ORDER BY name",
+    "dealing": "SELECT organisation, number, at, content FROM dealings ORDER BY organisation, number",
     "gene": "SELECT gene FROM matched_genes ORDER BY gene",
     "work": "SELECT kind, subject, revision, due, attempts FROM work ORDER BY kind, subject",
     "reference": "SELECT kind, name, version, sha256, imported_at, content FROM reference ORDER BY kind",
 }
 _WRITE = {
     "case": f"INSERT INTO cases ({CASE}, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "client": "INSERT INTO clients VALUES (?, ?, ?, ?, ?, ?, ?)",
+    "client": f"INSERT INTO clients ({CLIENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "peer": "INSERT INTO peers VALUES (?, ?, ?, ?, ?, ?)",
+    "collection": "INSERT INTO collections VALUES (?, ?)",
     "audit": "INSERT INTO audit VALUES (?, ?, ?, ?, ?)",
-    "line": "INSERT INTO ledger (at, asker, results, genes) VALUES (?, ?, ?, ?)",
+    "line": f"INSERT INTO ledger ({KEPT_LINE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "chain": "INSERT INTO chains VALUES (?, ?, ?, ?, ?)",
+    "dealing": "INSERT INTO dealings VALUES (?, ?, ?, ?)",
     "gene": "INSERT INTO matched_genes VALUES (?)",
     "work": "INSERT INTO work VALUES (?, ?, ?, ?, ?, NULL, 0)",
     "reference": "INSERT INTO reference VALUES (?, ?, ?, ?, ?, ?)",
@@ -68,7 +77,7 @@ def empty(connection: sqlite3.Connection, identity: str, *, replace: bool) -> No
     counters, told = facts(connection)
     if not replace:
         check_copy(identity, told.get("identity", ""), told.get("filled", ""), counters)
-    for table in _TABLES:
+    for table in TABLES:
         connection.execute(f"DELETE FROM {table}")
 
 
@@ -90,12 +99,3 @@ def _write_facts(connection: sqlite3.Connection, values: list[Any]) -> None:
     connection.executemany("UPDATE counter SET value = ? WHERE name = ?", [(v, name) for name, v in counters.items()])
     told = {"identity": identity, "epoch": secrets.token_hex(16), "filled": fill_mark(counters)}
     connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(told.items()))
-
-
-def append_lines(connection: sqlite3.Connection, lines: list[tuple[float, str, int, tuple[str, ...]]]) -> None:
-    """Write lines of the ledger, and what they add up to."""
-    connection.executemany(_WRITE["line"], [(at, asker, count, json.dumps(genes)) for at, asker, count, genes in lines])
-    add = "UPDATE counter SET value = value + ? WHERE name = ?"
-    connection.executemany(add, [(len(lines), "requests"), (sum(line[2] for line in lines), "results")])
-    genes = sorted({gene for line in lines for gene in line[3]})
-    connection.executemany("INSERT OR IGNORE INTO matched_genes VALUES (?)", [(gene,) for gene in genes])

@@ -1,0 +1,65 @@
+"""Verifying the ledger: every chain from its first line that is kept to its last, hash by hash."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+
+from matchmaker.records.ledger import Chain, KeptLine, first_fault
+from matchmaker.store.base import Store
+
+Progress = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a chain: a line was changed, or lines are missing."""
+
+    chain: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """How many lines stand in how many chains, and the first fault of each chain that has one."""
+
+    lines: int
+    chains: tuple[Chain, ...]
+    faults: tuple[Fault, ...]
+
+
+async def verify(store: Store, progress: Progress) -> Verified:
+    """Verify the whole ledger. It may grow meanwhile: what is added is not looked at."""
+    chains = await store.chains()
+    faults: list[Fault] = []
+    done = 0
+    for chain in chains:
+        fault, seen = await _verify_chain(chain, store.chain_lines(chain.name), partial(_add, progress, done))
+        done += seen
+        faults += [Fault(chain.name, fault)] if fault else []
+    known = {chain.name for chain in chains}
+    faults += [Fault(name, "its head is missing") for name in await store.chain_names() if name not in known]
+    return Verified(done, tuple(chains), tuple(faults))
+
+
+def _add(progress: Progress, before: int, done: int) -> None:
+    progress(before + done)
+
+
+async def _verify_chain(
+    chain: Chain, batches: AsyncIterator[list[KeptLine]], progress: Progress
+) -> tuple[str | None, int]:
+    """Return the first fault of a chain, if it has one, and how many lines were looked at."""
+    last: KeptLine | None = None
+    seen = 0
+    async for batch in batches:
+        for line in batch:
+            if line.number >= chain.lines:
+                break  # added since
+            if fault := first_fault(chain, last, line):
+                return fault, seen
+            last, seen = line, seen + 1
+        progress(seen)
+    number, head = (last.number + 1, last.hash) if last else (chain.first, chain.base)
+    if number < chain.lines:
+        return f"lines {number} to {chain.lines - 1} are missing", seen
+    return ("its head was changed" if head != chain.head else None), seen

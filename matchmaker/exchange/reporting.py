@@ -1,0 +1,52 @@
+"""What the ledger shows of one case: who was told what, when; and which case is meant by an id that is quoted."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from matchmaker.exchange.following import Directory
+from matchmaker.policy.names import name_for
+from matchmaker.records.case import Case
+from matchmaker.records.ledger import DISCLOSURES, LedgerLine
+from matchmaker.records.party import Client
+from matchmaker.store.base import NOTICE, Store
+
+_MOST_LINES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """A case, the lines of the ledger about it, oldest first, and who is to be told that it was withdrawn."""
+
+    case: Case
+    lines: tuple[LedgerLine, ...]
+    notices: tuple[str, ...]
+
+
+async def report_on(store: Store, case: Case) -> Disclosed:
+    """Return what the ledger shows of a case."""
+    lines = [line for line in await store.lines_of(case.public_id, _MOST_LINES) if line.kind in DISCLOSURES]
+    begun = f"{case.public_id} "
+    notices = [
+        work.subject.removeprefix(begun)
+        for work in await store.queued()
+        if work.kind == NOTICE and work.subject.startswith(begun)
+    ]
+    return Disclosed(case, tuple(lines), tuple(sorted(notices)))
+
+
+async def known_as(store: Store, directory: Directory, owner: Client, quoted: str) -> str | None:
+    """Return the owner's id of the case that somebody knows by the id `quoted`; None when it is none of the owner's.
+
+    Somebody: whoever holds or held a token, and every peer.
+    """
+    names = sorted({*directory.institutions, *directory.peers})
+    cases = await store.ids_of(owner.name)
+    return await asyncio.to_thread(_found, cases, names, quoted.strip().lower())
+
+
+def _found(cases: Iterable[tuple[str, str]], names: list[str], quoted: str) -> str | None:
+    for case_id, public_id in cases:
+        if quoted == public_id or any(name_for(name, public_id) == quoted for name in names):
+            return case_id
+    return None

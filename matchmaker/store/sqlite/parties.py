@@ -1,0 +1,82 @@
+"""Clients, peers and collections in the embedded store: what changes seldom, each change counted."""
+
+import sqlite3
+from typing import Any
+
+from matchmaker.records.collection import Collection
+from matchmaker.records.party import Client, Peer
+from matchmaker.store.base import NameTaken, NameUnknown
+from matchmaker.store.entries import client_of, client_values, collection_text
+from matchmaker.store.sqlite.cases import raise_counter
+
+CLIENT = "name, role, token_sha256, institution, country, created_at, revoked_at, purpose, per_month, contact"
+_FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
+
+
+def add_client(connection: sqlite3.Connection, client: Client) -> None:
+    """Add a client, in place of a revoked one of its name."""
+    connection.execute("DELETE FROM clients WHERE name = ? AND revoked_at IS NOT NULL", (client.name,))
+    _insert_named(connection, "clients", f"clients ({CLIENT})", tuple(client_values(client)))
+
+
+def revoke_client(connection: sqlite3.Connection, name: str, now: float) -> None:
+    """Revoke a client's token."""
+    raise_counter(connection, "parties")
+    sql = "UPDATE clients SET revoked_at = ? WHERE name = ? AND revoked_at IS NULL"
+    if not connection.execute(sql, (now, name)).rowcount:
+        raise NameUnknown(f"there is no client {name!r} with a valid token")
+
+
+def clients(connection: sqlite3.Connection) -> list[Client]:
+    """Return all clients by name."""
+    rows = connection.execute(f"SELECT {CLIENT} FROM clients ORDER BY name")
+    return [client_of(row) for row in rows]
+
+
+def add_peer(connection: sqlite3.Connection, peer: Peer) -> None:
+    """Add a peer."""
+    row = (peer.name, peer.url, peer.country, peer.token_file, peer.version, peer.mitochondrion)
+    _insert_named(connection, "peers", "peers", row)
+
+
+def remove_peer(connection: sqlite3.Connection, name: str) -> None:
+    """Forget a peer."""
+    raise_counter(connection, "parties")
+    if not connection.execute("DELETE FROM peers WHERE name = ?", (name,)).rowcount:
+        raise NameUnknown(f"there is no peer {name!r}")
+
+
+def peers(connection: sqlite3.Connection) -> list[Peer]:
+    """Return all peers by name."""
+    sql = "SELECT name, url, country, token_file, version, mitochondrion FROM peers ORDER BY name"
+    return [Peer(*row) for row in connection.execute(sql)]
+
+
+def put_collection(connection: sqlite3.Connection, collection: Collection) -> bool:
+    """Keep a collection; return whether there was one of its name."""
+    raise_counter(connection, "parties")
+    known = connection.execute("SELECT 1 FROM collections WHERE name = ?", (collection.name,)).fetchone()
+    row = (collection.name, collection_text(collection))
+    connection.execute("INSERT OR REPLACE INTO collections VALUES (?, ?)", row)
+    return known is not None
+
+
+def remove_collection(connection: sqlite3.Connection, name: str) -> None:
+    """Forget a collection."""
+    raise_counter(connection, "parties")
+    if not connection.execute("DELETE FROM collections WHERE name = ?", (name,)).rowcount:
+        raise NameUnknown(f"there is no collection {name!r}")
+
+
+def collections(connection: sqlite3.Connection) -> list[Collection]:
+    """Return all collections by name."""
+    rows = connection.execute("SELECT content FROM collections ORDER BY name")
+    return [Collection.model_validate_json(content) for (content,) in rows]
+
+
+def _insert_named(connection: sqlite3.Connection, table: str, into: str, row: tuple[Any, ...]) -> None:
+    raise_counter(connection, "parties")
+    try:
+        connection.execute(f"INSERT INTO {into} VALUES ({', '.join('?' * len(row))})", row)
+    except sqlite3.IntegrityError:
+        raise NameTaken(f"the name {row[0]!r} is taken in {table}; {_FREEING[table]}") from None
