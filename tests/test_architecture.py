@@ -92,7 +92,7 @@ def test_no_module_is_part_of_an_import_circle() -> None:
 
 
 def test_an_incoming_query_cannot_become_an_outgoing_one() -> None:
-    """Exchange.answer, and all of its own that it calls, touch neither the peers nor the fan-out."""
+    """Exchange.answer, and all of its own that it calls, do not touch Asking; Disclosing knows of no peers."""
     service = next(node for node in tree(PACKAGE / "exchange/service.py").body
                    if isinstance(node, ast.ClassDef) and node.name == "Exchange")  # fmt: skip
     methods = {node.name: node for node in service.body if isinstance(node, ast.AsyncFunctionDef | ast.FunctionDef)}
@@ -105,6 +105,7 @@ def test_an_incoming_query_cannot_become_an_outgoing_one() -> None:
             for node in ast.walk(methods[name])
             if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
         }
-        assert not touched & {"_fanout", "_peer_client"}, f"{name} reaches the peers"
+        assert not touched & {"_asking"}, f"{name} reaches the peers"
         waiting += [other for other in touched & methods.keys() if other not in reached]
-    assert "_own_results" in reached
+    told = imports(PACKAGE / "exchange/disclosing.py")
+    assert not [name for name in told if name.startswith(("matchmaker.peers", "matchmaker.exchange.asking"))]

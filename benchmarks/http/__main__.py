@@ -66,7 +66,8 @@ async def _measured(folder: Path, count: int, requests: int, environment: dict[s
     started = time.perf_counter()
     _run(environment, "load", "--share", "all", "--data-dir", data, file)
     measured: list[dict[str, Any]] = [{"cases": count, "load_per_s": round(count / (time.perf_counter() - started))}]
-    token = _run(environment, "client", "add", "asker", "--role", "node", "--data-dir", data)
+    agreed = ("--role", "node", "--per-month", "none")
+    token = _run(environment, "client", "add", "asker", *agreed, "--data-dir", data)
     with _serving(data, environment) as url:
         cold = await _first_answer(url)
     with _serving(data, environment) as url:

@@ -125,7 +125,8 @@ class Disclosure(Section):
     results_with_gene: Annotated[Whole, Field(ge=0, le=5)] = 5
     results_without_gene: Annotated[Whole, Field(ge=0, le=3)] = 3
     min_score_with_gene: Annotated[float, Field(ge=0, le=1)] = 0.0
-    min_score_without_gene: Annotated[float, Field(ge=0, le=1)] = 0.08
+    min_score_without_gene: Annotated[float, Field(ge=0, le=1)] = 0.10
+    min_score_by_phenotype: Annotated[float, Field(ge=0, le=1)] = 0.003
     min_terms: Annotated[Whole, Field(ge=3, le=100)] = 3
     min_information: Annotated[float, Field(ge=0, le=1_000)] = 15.0
     per_month: Annotated[Whole, Field(ge=1, le=1_000_000)] = DEFAULT_PER_MONTH

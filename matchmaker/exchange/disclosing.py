@@ -24,11 +24,13 @@ from matchmaker.policy.account import Account, Reason, Refusal
 from matchmaker.policy.agreement import MOST_GENES, Agreement, shared_per_month
 from matchmaker.policy.consent import Asker, Eligible, Home
 from matchmaker.policy.fingerprints import Fingerprints, Question
+from matchmaker.policy.levels import evidence
 from matchmaker.policy.names import name_for
 from matchmaker.records.case import KeptCase
 from matchmaker.records.dealing import Event
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Client
+from matchmaker.records.sharing import Level
 from matchmaker.store.base import Claim, Decision, Offer, Store, StoreBusy
 from matchmaker.store.entries import results_told
 
@@ -38,6 +40,7 @@ PROMISE_SECONDS = 0.25
 _ATTEMPTS = 3  # at a consistent answer, while cases change
 _VERIFICATIONS = 20
 _MOST_SIZES = 256
+_MOST_WITH_GENE = 100  # of which the few that are told are chosen
 _WARNINGS = {Event.ALARMED: Happened.ALARMED, Event.STOPPED: Happened.STOPPED}
 
 
@@ -130,14 +133,15 @@ class Disclosing:
         with_gene = limits.results_with_gene if profile.genes else 0
         without = limits.results_without_gene if telling else 0
         most = Most(
-            with_gene + without + 2, with_gene + 1, without + 1,
-            limits.min_score_with_gene, limits.min_score_without_gene,
+            _MOST_WITH_GENE + without + 1, _MOST_WITH_GENE if with_gene else 0, without + 1,
+            limits.min_score_with_gene,
+            limits.min_score_without_gene if profile.genes else limits.min_score_by_phenotype,
         )  # fmt: skip
         hits = generation.search(profile, (), most, eligible)
         good, changed = self._read(hits, eligible)
-        # One more of either kind was searched: a peer may ask with a case that it once had from us.
+        # More of either kind were searched: a peer may ask with a case that it once had from us.
         others = [(hit, case) for hit, case in good if name_for(client.name, case.public_id) != patient.id]
-        kept = _first(others, with_gene, without)
+        kept = self._first(others, set(profile.genes), with_gene, without)
         results = generation.answers.results(profile, kept, client, self._following.directory.collections)
         shareable = self.shareable(client)
         return _Found(results, question, shareable, None, changed)
@@ -160,6 +164,25 @@ class Disclosing:
         good, changed = self._read(hits, eligible)
         results = generation.answers.results(profile, good, client, self._following.directory.collections)
         return _Found(results, Question("", "", frozenset(), 0, 0.0), 0, None, changed)
+
+    def _first(
+        self, hits: Sequence[tuple[Hit, KeptCase]], asked: set[str], with_gene: int, without_gene: int
+    ) -> list[tuple[Hit, KeptCase]]:
+        """Return the best hits that share a gene, and the best that share none, in their order.
+
+        Of those that share a gene, first the best of each gene: the many cases of one candidate never hide the only one
+        of another.
+        """
+        sharing = [hit for hit in hits if hit[0].shares_gene]
+        met: set[str] = set()
+        first, later = list[tuple[Hit, KeptCase]](), list[tuple[Hit, KeptCase]]()
+        for hit in sharing if len(sharing) > with_gene else ():
+            genes, _ = self._following.current.knowledge.candidates(evidence(hit[1].content or {}, Level.MINIMAL))
+            (later if met >= genes.keys() & asked else first).append(hit)
+            met |= genes.keys() & asked
+        chosen = {hit.key for hit, _ in ([*first, *later] or sharing)[:with_gene]}
+        chosen |= {hit.key for hit, _ in [hit for hit in hits if not hit[0].shares_gene][:without_gene]}
+        return [hit for hit in hits if hit[0].key in chosen]
 
     def _read(self, hits: Sequence[Hit], eligible: Eligible) -> tuple[list[tuple[Hit, KeptCase]], bool]:
         """Return hits with their cases, without those that are no more what was scored; and whether there are such."""
@@ -252,17 +275,6 @@ class Disclosing:
 
 def _offers(results: Sequence[Result]) -> tuple[Offer, ...]:
     return tuple(Offer(one.key, one.version) for one in results)
-
-
-def _first(hits: Sequence[tuple[Hit, KeptCase]], with_gene: int, without_gene: int) -> list[tuple[Hit, KeptCase]]:
-    """Return the first so many hits that share a gene, and that share none."""
-    left = {True: with_gene, False: without_gene}
-    kept = []
-    for hit, case in hits:
-        if left[hit.shares_gene] > 0:
-            left[hit.shares_gene] -= 1
-            kept.append((hit, case))
-    return kept
 
 
 def _lines(told: Sequence[Result], client: Client, kind: Happened, now: float) -> tuple[LedgerLine, ...]:

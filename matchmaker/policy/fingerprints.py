@@ -15,7 +15,7 @@ from matchmaker.matching.profile import Profile
 from matchmaker.ontology.hpo import Ontology
 
 WIDTH = 128  # numbers in a sketch: an estimate is within 0.03 of the truth in two of three cases
-NEAR = 0.9  # of a sketch that is equal in near-identical profiles
+NEAR = 0.92  # of a sketch that is equal in near-identical profiles
 _SHIFT = np.uint64(20)
 
 
