@@ -282,10 +282,10 @@ def main() -> None:
             print(json.dumps({"cases": held, **row.__dict__}))
         return
     print(f"{held} published cases; {DAYS} simulated days; {platform.machine()}, Python {platform.python_version()}\n")
-    print(
-        "| who | agreed | questions | answered | refused | cases told | share | beyond level | without | recall | plain recall |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|---|---|")
+    columns = ["who", "agreed", "questions", "answered", "refused", "told", "share", "beyond", "without"]
+    columns += ["recall", "plain recall"]
+    print(f"| {' | '.join(columns)} |")
+    print("|---" * len(columns) + "|")
     for row in rows:
         without = f"{100 * row.without:.1f} %" if row.without is not None else ""
         recall, plain = (f"{one:.3f}" if one is not None else "" for one in (row.recall, row.plain_recall))

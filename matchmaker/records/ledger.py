@@ -28,6 +28,12 @@ class Happened(StrEnum):
     REVOKED = "revoked"
     DENIED = "denied"  # access without a valid token, so many times
     PURGED = "purged"  # lines that had been kept long enough
+    UNKNOWN = "?"  # what no line of ours tells of: it was changed
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Happened":
+        """Take a word that is none of ours, so that a damaged ledger can be read, and told as such."""
+        return cls.UNKNOWN
 
 
 DISCLOSURES = (Happened.TOLD, Happened.SHOWN, Happened.ASKED)

@@ -100,3 +100,10 @@ async def fake_peer(vice: Vice) -> AsyncIterator[FakePeer]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def fake_peers(vices: dict[str, Vice]) -> AsyncIterator[dict[str, FakePeer]]:
+    """Serve several, by name."""
+    async with contextlib.AsyncExitStack() as stack:
+        yield {name: await stack.enter_async_context(fake_peer(vice)) for name, vice in vices.items()}

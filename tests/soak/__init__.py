@@ -1,1 +1,1 @@
-"""What takes too long for every run: `make crash`."""
+"""Runs that take longer than a test should: `make soak`, `make crash`. Tests run smaller ones of the same."""

@@ -1,10 +1,8 @@
 """Deposits and searches of a node's own users."""
 
 import asyncio
-import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
 
@@ -15,8 +13,8 @@ from matchmaker.policy.names import name_for
 from matchmaker.records.party import Role
 from matchmaker.store.base import StoreBusy
 from tests.conftest import RunningNode, StartNode
-from tests.peers.misbehaving import FakePeer, Vice, drips, fake_peer, hangs, http, result, says
 from tests.peers.misbehaving import answer as peer_answer
+from tests.peers.misbehaving import drips, fake_peers, hangs, http, result, says
 from tests.samples import patient_json
 
 JSON = {"Content-Type": "application/json"}
@@ -177,12 +175,6 @@ async def test_a_search_asks_every_node_and_shows_how_each_answered(
     sent = json.loads(fakes["answers"].questions[0].partition(b"\r\n\r\n")[2])["patient"]
     assert sent["id"] != "p1"
     assert sent["genomicFeatures"][0]["gene"] == {"id": "ENSG00000103507", "_geneName": "BCKDK"}
-
-
-@contextlib.asynccontextmanager
-async def fake_peers(vices: dict[str, Vice]) -> AsyncIterator[dict[str, FakePeer]]:
-    async with contextlib.AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(fake_peer(vice)) for name, vice in vices.items()}
 
 
 async def test_a_bug_while_peers_are_asked_is_logged_where_it_happened(
