@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,10 +15,11 @@ from matchmaker.cli.backups import must_exist
 from matchmaker.cli.options import ConfigFile, DataDir, Json, configured
 from matchmaker.cli.showing import plain, progress_bar
 from matchmaker.cli.store_access import with_store
-from matchmaker.exchange.auditing import Verified, verify
-from matchmaker.exchange.config import Config
+from matchmaker.exchange.auditing import Heads, Verified, against, verify
+from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.exchange.places import configured_place
 from matchmaker.exchange.reporting import Disclosed, report_on
+from matchmaker.ontology.files import replace_file
 from matchmaker.policy.names import name_for
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.store.base import NameUnknown, Store
@@ -35,15 +38,39 @@ _TO_OPERATORS = (
 
 
 @app.command("verify")
-def verify_(config: ConfigFile = None, data_dir: DataDir = None) -> None:
+def verify_(
+    heads: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Compare with the heads noted there, then note them anew; keep it elsewhere."
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
     """Verify the whole ledger; the exit status is 1 if a line was changed or is missing."""
-    found = asyncio.run(with_store(_existing(configured(config, data_dir)), _verify))
+    settled = _existing(configured(config, data_dir))
+    noted = _noted(heads)
+    found = asyncio.run(with_store(settled, lambda store: _verify(store, noted)))
     for fault in found.faults:
         typer.echo(f"chain {fault.chain}: {fault.what}", err=True)
     typer.echo(f"{found.lines:,} lines in {len(found.chains):,} chains")
     if found.faults:
         raise typer.Exit(1)
+    if heads:
+        told = {chain.name: [chain.lines, chain.head] for chain in found.chains}
+        replace_file(heads, [json.dumps(told, indent=1).encode() + b"\n"], mode=0o600)
     typer.echo("none was changed, none is missing")
+
+
+def _noted(file: Path | None) -> Heads:
+    if file is None or not file.exists():
+        return {}
+    try:
+        noted = json.loads(file.read_text(encoding="utf-8"))
+        return {str(name): (int(lines), str(head)) for name, (lines, head) in noted.items()}
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise ConfigInvalid(f"--heads: {file} holds no heads ({type(error).__name__})") from None
 
 
 def _existing(config: Config) -> Config:
@@ -51,10 +78,11 @@ def _existing(config: Config) -> Config:
     return config
 
 
-async def _verify(store: Store) -> Verified:
+async def _verify(store: Store, noted: Heads) -> Verified:
     total = sum(chain.lines - chain.first for chain in await store.chains())
     with progress_bar("verifying", total) as progress:
-        return await verify(store, progress)
+        found = await verify(store, progress)
+        return replace(found, faults=(*found.faults, *await against(store, found.chains, noted)))
 
 
 @app.command()

@@ -63,8 +63,21 @@ def add(
     )
     detail = f"{role.value}, {purpose.value}"
     line = LedgerLine(now, Happened.GRANTED, name, detail=detail)
-    asyncio.run(with_store(settled, lambda store: write_with_line(store, store.add_client(client), line)))
+    if role is Role.NODE and name == settled.node.name:
+        raise ConfigInvalid(f"NAME: {name} is this node itself; see node.name")
+    asyncio.run(with_store(settled, lambda store: _add(store, client, line)))
     typer.echo(token)
+
+
+async def _add(store: Store, client: Client, line: LedgerLine) -> None:
+    """Add a client. What a name was told, and whose its cases are, stays with the institution that it was of."""
+    former = next((one for one in await store.clients() if one.name == client.name), None)
+    if former is not None and former.revoked_at is not None:
+        before = former.institution
+        if (former.role, former.organisation) != (client.role, client.organisation):
+            was = f"a {former.role.value} of {before}" if before else f"a {former.role.value} of no institution"
+            raise ConfigInvalid(f"NAME: {client.name} was {was}; add it as that again, or choose another name")
+    await write_with_line(store, store.add_client(client), line)
 
 
 def _agreed(text: str | None, role: Role, config: Config) -> int | None:

@@ -64,9 +64,38 @@ def _show(console: Console, told: Told) -> None:
     console.print()
     console.print(_nodes(told.federated))
     console.print(Text(f"From deposit to answer: {told.seconds:.2f} s."))
+    _show_what_left(console, told)
     if told.stays_up:
         console.print(Text("Ask the Spanish node yourself, as another node does:\n"))
         console.print(Text(_curl(told)), soft_wrap=True)
+
+
+def _show_what_left(console: Console, told: Told) -> None:
+    """Show each doctor what left the node: exactly what was sent, and what the ledger says of the two children."""
+    console.print()
+    patient = told.sent.get("patient", {})
+    sent = Table("sent to Spain", "", title="What left Ireland, for Martin's doctor", title_justify="left")
+    for key, words in (("id", None), ("contact", "name"), ("features", "label"), ("genomicFeatures", "_geneName")):
+        sent.add_row(key, plain(_listed(patient.get(key), words), 200))
+    left_out = "label, sex, onset, variants: they leave at level full only"
+    sent.add_row("never sent", plain(left_out, 200))
+    console.print(sent)
+    for title, ledger in (("Martin", told.asked), ("the Spanish child", told.shown)):
+        if ledger is None:
+            continue
+        table = Table("when", "who", "what", "level", "knows the case as", title=f"What the ledger says of {title}")
+        for line in ledger.disclosures:
+            table.add_row(line.at[11:19], plain(line.who), line.what, line.level, plain(line.seen_as, 12))
+        console.print(table)
+
+
+def _listed(value: object, words: str | None) -> str:
+    if isinstance(value, dict):
+        return str(value.get(words or "id"))
+    if not isinstance(value, list):
+        return str(value)
+    names = ((one, one.get("gene", one).get(words) or one.get("gene", one).get("id")) for one in value)
+    return ", ".join(f"no {name}" if one.get("observed") == "no" else str(name) for one, name in names)
 
 
 def _matches(answer: SearchAnswer) -> Table:

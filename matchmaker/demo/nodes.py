@@ -25,6 +25,7 @@ from matchmaker.records.party import Client, Peer, Role, token_digest
 from matchmaker.records.sharing import Circle, Sharing
 
 DATA = Path(str(resources.files("matchmaker.demo") / "data"))
+ARCHIVE = "archive"  # the owner of the published cases
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 
@@ -35,7 +36,10 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True)
 class DemoNode:
-    """A node of the demo: `token` is its depositor's, `peer_token` the one that the other node asks with."""
+    """A node of the demo: `token` is its hospital's, `peer_token` the one that the other node asks with.
+
+    `archive_token` is that of the owner of the published cases.
+    """
 
     name: str
     country: str
@@ -43,6 +47,7 @@ class DemoNode:
     directory: Path
     token: str
     peer_token: str
+    archive_token: str
     cases: int
 
 
@@ -66,7 +71,7 @@ async def prepare(directory: Path, cache: Path) -> tuple[DemoNode, DemoNode]:
 
 def _plan(name: str, country: str, port: int, directory: Path, cache: Path) -> _Plan:
     config = load_config(None, {"storage.data_dir": directory / name, "ontology.cache_dir": cache}, {})
-    tokens = {role: secrets.token_urlsafe(32) for role in ("hospital", "peer")}
+    tokens = {role: secrets.token_urlsafe(32) for role in ("hospital", "peer", "archive")}
     return _Plan(name, country, port, config, tokens)
 
 
@@ -76,9 +81,10 @@ async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
         reading = Reading(genes, plan.config.node.contact)
         tell = Telling(lambda _done: None, lambda _bad: None, lambda _note: None)
         file = RecordFile(DATA / f"{plan.name}.jsonl.gz")
-        loaded = await load_files(store, reading, [file], "published", Sharing(Circle.ALL), REAL_WORLD, tell)
+        loaded = await load_files(store, reading, [file], ARCHIVE, Sharing(Circle.ALL), REAL_WORLD, tell)
         now = time.time()
-        hospital, neighbour = (token_digest(plan.tokens[role]) for role in ("hospital", "peer"))
+        hospital, neighbour, archive = (token_digest(plan.tokens[role]) for role in ("hospital", "peer", "archive"))
+        await store.add_client(Client(ARCHIVE, Role.DEPOSITOR, archive, None, plan.country, now))
         await store.add_client(Client("hospital", Role.DEPOSITOR, hospital, None, plan.country, now))
         await store.add_client(Client(other.name, Role.NODE, neighbour, None, other.country, now))
         token_file = plan.config.storage.data_dir / f"{other.name}.token"
@@ -90,7 +96,14 @@ async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
     directory = plan.config.storage.data_dir
     tokens = plan.tokens
     return DemoNode(
-        plan.name, plan.country, _url(plan.port), directory, tokens["hospital"], tokens["peer"], loaded.kept
+        plan.name,
+        plan.country,
+        _url(plan.port),
+        directory,
+        tokens["hospital"],
+        tokens["peer"],
+        tokens["archive"],
+        loaded.kept,
     )
 
 

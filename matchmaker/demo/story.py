@@ -8,12 +8,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
 from matchmaker.demo.nodes import DATA, DemoFailed, DemoNode, prepare, running
 from matchmaker.exchange.config import user_cache_dir
-from matchmaker.exchange.messages import SearchAnswer
+from matchmaker.exchange.messages import DisclosureList, Preview, SearchAnswer
 from matchmaker.mme.validation import validate
 
 GENE = "BCKDK"
@@ -22,13 +25,20 @@ _OK = (200, 201)
 
 @dataclass(frozen=True)
 class Told:
-    """What came of it: the local search, the search with the peer, and the seconds from the deposit to the answer."""
+    """What came of it: the local search, the search with the peer, and the seconds from the deposit to the answer.
+
+    `sent` is what left Ireland, to the letter; `asked` and `shown` are what the ledgers say of Martin, and of the child
+    that was found.
+    """
 
     ireland: DemoNode
     spain: DemoNode
     local: SearchAnswer
     federated: SearchAnswer
     seconds: float
+    sent: dict[str, Any]
+    asked: DisclosureList
+    shown: DisclosureList | None
     query_file: Path
     stays_up: bool
 
@@ -77,9 +87,25 @@ async def _tell(
         say("His node looks at its own cases …")
         local = await _search(session, path, {"nodes": ["ireland"]})
         say(f"  {_described(local)}")
+        preview = validate(Preview, json.loads(await _call(session, "POST", f"{path}/preview", {})))
         say("… and asks Spain.")
         federated = await _search(session, path, {})
-    return Told(ireland, spain, local, federated, time.monotonic() - started, query_file, stays_up)
+        elapsed = time.monotonic() - started
+        asked = validate(DisclosureList, json.loads(await _call(session, "GET", f"{path}/disclosures")))
+    shown = await _shown(spain, federated)
+    sent = next((one.sent for one in preview.nodes if one.node == spain.name and one.sent), {})
+    return Told(ireland, spain, local, federated, elapsed, sent, asked, shown, query_file, stays_up)
+
+
+async def _shown(spain: DemoNode, answer: SearchAnswer) -> DisclosureList | None:
+    """Return what Spain's ledger says of the case that came first: its owner finds it by the id that Dublin quotes."""
+    quoted = next((result.patient.id for result in answer.results if result.node == spain.name), None)
+    async with aiohttp.ClientSession(headers={"X-Auth-Token": spain.archive_token}) as session:
+        found = json.loads(await _call(session, "GET", f"{spain.url}/api/cases?known_as={quoted}"))["cases"]
+        if not found:
+            return None
+        path = f"{spain.url}/api/cases/{quote(found[0]['id'], safe='')}/disclosures"
+        return validate(DisclosureList, json.loads(await _call(session, "GET", path)))
 
 
 def _described(answer: SearchAnswer) -> str:
@@ -94,8 +120,8 @@ async def _search(session: aiohttp.ClientSession, path: str, body: dict[str, obj
     return validate(SearchAnswer, json.loads(await _call(session, "POST", f"{path}/search", body)))
 
 
-async def _call(session: aiohttp.ClientSession, method: str, url: str, body: dict[str, object]) -> bytes:
-    async with session.request(method, url, json=body) as response:
+async def _call(session: aiohttp.ClientSession, method: str, url: str, body: dict[str, object] | None = None) -> bytes:
+    async with session.request(method, URL(url, encoded=True), json=body) as response:
         content = await response.read()
         if response.status not in _OK:
             raise DemoFailed(f"{method} {url} answered {response.status}: {content[:200]!r}")

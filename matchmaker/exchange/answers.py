@@ -46,6 +46,7 @@ class Result:
     own: bool
     genes: tuple[str, ...]
     json: bytes
+    score: float
 
 
 def body_of(results: Iterable[Result], told: Mapping[str, str]) -> bytes:
@@ -88,7 +89,7 @@ class Answers:
                 break
             left -= len(result.json)
             written.append(result)
-        return tuple(written)
+        return tuple(sorted(written, key=lambda one: -one.score))
 
     def _result(
         self,
@@ -113,13 +114,17 @@ class Answers:
         minimal = level is Level.MINIMAL and not own
         if minimal:
             related = [[one, through, through, weight] for one, _, through, weight in related]
-        begun = b'{"score":{"patient":%s},"patient":%s' % (b"%a" % hit.score.value, to_json(patient))
-        if not minimal:  # its parts tell how much there is besides what is shared
+        # To one digit: the rest would tell how much there is besides what is shared, as its parts would.
+        score = round(hit.score.value, 1) if minimal else hit.score.value
+        begun = b'{"score":{"patient":%s},"patient":%s' % (b"%a" % score, to_json(patient))
+        if not minimal:
             begun += b',"_score":%s' % self._score_parts(hit.score)
         whole = b'%s,"_explanation":%s}' % (begun, self._explanations.of_lines(asked, shared, related, genes))
         json = whole if len(whole) <= left else begun + b"}"
         keys = tuple(one.gene.key for one in genes)
-        return Result(hit.key, hit.version, case.public_id, level, own, keys, json) if len(json) <= left else None
+        return (
+            Result(hit.key, hit.version, case.public_id, level, own, keys, json, score) if len(json) <= left else None
+        )
 
     def _shown(
         self,

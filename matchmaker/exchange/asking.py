@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from matchmaker.exchange.depositing import gene_problems
-from matchmaker.exchange.disclosing import Disclosing
+from matchmaker.exchange.disclosing import PROMISE_SECONDS, Disclosing
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodePreview, NodeReport
 from matchmaker.exchange.searching import not_asked, plan, without_echoes
 from matchmaker.exchange.world import World
-from matchmaker.mme.errors import Gone, InvalidRequest
+from matchmaker.mme.errors import Changed, Gone, InvalidRequest
 from matchmaker.mme.patient import Patient
 from matchmaker.peers.client import PeerClient, body_for
 from matchmaker.peers.fanout import Asked, Fanout
@@ -23,10 +23,12 @@ from matchmaker.policy.consent import as_asker
 from matchmaker.policy.levels import contact_of
 from matchmaker.policy.names import name_for
 from matchmaker.policy.questions import Withheld, question
-from matchmaker.records.case import Case
+from matchmaker.records.case import Case, KeptCase
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Peer, Purpose
 from matchmaker.store.base import Claim, Decision, Offer, Store
+
+_VERIFICATIONS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,6 @@ class Asking:
         self._peer_client = peer_client
         self._fanout = fanout
         self._world = world
-        self._withdrawn: set[str] = set()  # public ids of cases withdrawn here
 
     def plan(self, case: Case, nodes: Sequence[str] | None, genes: Sequence[str] | None) -> Planned:
         """Decide who is asked about a case, and with what. `genes`: those chosen for this once, None: as the case says.
@@ -97,22 +98,27 @@ class Asking:
         return tuple(sorted([*sent, *left], key=lambda one: one.node))
 
     async def ask(self, case: Case, planned: Planned) -> list[Asked]:
-        """Ask every peer of a plan, once it is written down that each was. Errors: Gone."""
+        """Ask every peer of a plan, once it is written down that each was. Errors: Changed."""
         if not planned.peers:
             return []
         await self._write_down(case, planned.peers)
 
-        def still() -> bool:
-            return case.public_id not in self._withdrawn
-
         asked = await self._fanout.ask_all(
-            planned.peers, lambda peer: self._peer_client.ask(peer, planned.patients[peer.name], still)
+            planned.peers,
+            lambda peer: self._peer_client.ask(peer, planned.patients[peer.name], lambda: self._still(case.kept)),
         )
         return [without_echoes(one, planned.patients[one.peer.name].id) for one in asked]
 
-    def forget(self, public_id: str) -> None:
-        """Let no question leave any more about a case that was withdrawn."""
-        self._withdrawn.add(public_id)
+    async def _still(self, kept: KeptCase) -> bool:
+        """Tell whether a case was as planned less than PROMISE_SECONDS ago: who withdraws it waits longer."""
+        claim = Claim(None, (Offer(kept.key, kept.version),), lambda _account, live: Decision(stale=not live))
+        for _ in range(_VERIFICATIONS):
+            started = self._world.clock()
+            if (await self._store.settle(claim)).stale:
+                return False
+            if self._world.clock() - started < PROMISE_SECONDS:
+                return True
+        return False
 
     def _why_not(self, case: Case, peer: Peer) -> str | None:
         asker = as_asker(peer, self._following.directory.client_named(peer.name))
@@ -138,7 +144,7 @@ class Asking:
 
         decision = await self._store.settle(Claim(None, (Offer(kept.key, kept.version),), decide))
         if decision.stale:
-            raise Gone("the case was changed or withdrawn meanwhile; search again")
+            raise Changed("the case was changed or withdrawn meanwhile; search again")
 
     def _purpose(self, peer: Peer) -> Purpose:
         return as_asker(peer, self._following.directory.client_named(peer.name)).purpose

@@ -1,6 +1,6 @@
 """Verifying the ledger: every chain from its first line that is kept to its last, hash by hash."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -8,6 +8,7 @@ from matchmaker.records.ledger import Chain, KeptLine, first_fault
 from matchmaker.store.base import Store
 
 Progress = Callable[[int], None]
+Heads = Mapping[str, tuple[int, str]]  # of each chain: how many lines, and the last one's hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,25 @@ async def verify(store: Store, progress: Progress) -> Verified:
 
 def _add(progress: Progress, before: int, done: int) -> None:
     progress(before + done)
+
+
+async def against(store: Store, chains: Sequence[Chain], heads: Heads) -> list[Fault]:
+    """Return what is wrong with the ledger beside heads that were noted earlier, and kept elsewhere.
+
+    Every chain noted is still there, as long as it was or longer, and its line that was the last then has the same
+    hash: so that nobody who could write the whole store has taken out or written anew what was there.
+    """
+    known = {chain.name: chain for chain in chains}
+    faults: list[Fault] = []
+    for name, (lines, head) in sorted(heads.items()):
+        chain = known.get(name)
+        if chain is None or chain.lines < lines:
+            faults.append(
+                Fault(name, "it is shorter than it was noted to be" if chain else "it was noted, and is gone")
+            )
+        elif lines > chain.first and await store.hash_at(name, lines - 1) != head:
+            faults.append(Fault(name, f"line {lines - 1} is not what was noted"))
+    return faults
 
 
 async def _verify_chain(

@@ -23,9 +23,10 @@ from matchmaker.ontology.hpo import Ontology
 from matchmaker.policy.account import Account, Reason, Refusal
 from matchmaker.policy.agreement import MOST_GENES, Agreement, shared_per_month
 from matchmaker.policy.consent import Asker, Eligible, Home
-from matchmaker.policy.fingerprints import Fingerprints, Question
+from matchmaker.policy.fingerprints import Fingerprints, Question, keyed
 from matchmaker.policy.levels import evidence
 from matchmaker.policy.names import name_for
+from matchmaker.policy.telling import too_little_told, too_much_asked
 from matchmaker.records.case import KeptCase
 from matchmaker.records.dealing import Event
 from matchmaker.records.ledger import Happened, LedgerLine
@@ -125,24 +126,26 @@ class Disclosing:
         """Runs in a thread of its own, up to the bytes of the results: each change of threads has its price."""
         limits, generation = self._config.disclosure, self._following.current
         profile = generation.knowledge.profile(patient)
+        if problem := too_much_asked(profile):
+            raise InvalidRequest(Problem("patient.features", problem))
         question = self._fingerprints_of(generation.knowledge.ontology).of(profile, test=patient.test)
         eligible = self.eligible(Asker.of(client, self.home), test_query=patient.test)
-        telling = question.terms >= limits.min_terms and question.information >= limits.min_information
-        if not (telling or profile.genes):
-            return _Found((), question, 0, self._too_little(question), changed=False)
+        too_little = too_little_told(profile, generation.knowledge, limits.min_terms, limits.min_information)
+        if too_little and not profile.genes:
+            return _Found((), question, 0, too_little, changed=False)
         with_gene = limits.results_with_gene if profile.genes else 0
-        without = limits.results_without_gene if telling else 0
+        without = 0 if too_little else limits.results_without_gene
         most = Most(
-            _MOST_WITH_GENE + without + 1, _MOST_WITH_GENE if with_gene else 0, without + 1,
+            _MOST_WITH_GENE + without, _MOST_WITH_GENE if with_gene else 0, without,
             limits.min_score_with_gene,
             limits.min_score_without_gene if profile.genes else limits.min_score_by_phenotype,
         )  # fmt: skip
         hits = generation.search(profile, (), most, eligible)
         good, changed = self._read(hits, eligible)
-        # More of either kind were searched: a peer may ask with a case that it once had from us.
-        others = [(hit, case) for hit, case in good if name_for(client.name, case.public_id) != patient.id]
-        kept = self._first(others, set(profile.genes), with_gene, without)
-        results = generation.answers.results(profile, kept, client, self._following.directory.collections)
+        kept = self._first(good, set(profile.genes), with_gene, without)
+        # A peer may ask with a case that it once had from us; what else it is told does not depend on its id.
+        others = [(hit, case) for hit, case in kept if name_for(client.name, case.public_id) != patient.id]
+        results = generation.answers.results(profile, others, client, self._following.directory.collections)
         shareable = self.shareable(client)
         return _Found(results, question, shareable, None, changed)
 
@@ -163,7 +166,7 @@ class Disclosing:
         hits = generation.search(profile, itself, Most.best(limits.max_results, limits.min_score), eligible)
         good, changed = self._read(hits, eligible)
         results = generation.answers.results(profile, good, client, self._following.directory.collections)
-        return _Found(results, Question("", "", frozenset(), 0, 0.0), 0, None, changed)
+        return _Found(results, Question("", "", frozenset(), 0), 0, None, changed)
 
     def _first(
         self, hits: Sequence[tuple[Hit, KeptCase]], asked: set[str], with_gene: int, without_gene: int
@@ -197,15 +200,6 @@ class Disclosing:
             made = self._fingerprints = Fingerprints(self._secret, ontology)
         return made
 
-    def _too_little(self, question: Question) -> str:
-        limits = self._config.disclosure
-        if question.terms < limits.min_terms:
-            return (
-                f"a question without a candidate gene needs at least {limits.min_terms} observed terms that HPO knows;"
-                f" it has {question.terms}"
-            )
-        return "a question without a candidate gene needs terms that tell more: more of them, or more specific ones"
-
     def _claim(self, found: _Found, client: Client, *, last: bool) -> Claim:
         """Return the claim of a node's answer. `last`: what changed meanwhile is left out, rather than found again."""
         organisation, now = client.organisation, self._world.now()
@@ -231,7 +225,7 @@ class Disclosing:
                 if (kind := _WARNINGS.get(dealing.kind))
             ]
             lines = (*_lines(told, client, Happened.TOLD, now), *warnings)
-            genes = tuple(sorted({gene for one in told for gene in one.genes}))
+            genes = tuple(sorted({keyed(self._secret, gene) for one in told for gene in one.genes}))
             return Decision(ruling.told, ruling.dealings, lines, 1, len(told), genes)
 
         return Claim(organisation, _offers(found.results), decide)

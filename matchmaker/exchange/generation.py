@@ -14,7 +14,7 @@ from matchmaker.exchange.answers import Answers
 from matchmaker.matching.blocks import Block
 from matchmaker.matching.counting import Counts
 from matchmaker.matching.finding import Hit, Most
-from matchmaker.matching.index import CaseIndex, warm_up
+from matchmaker.matching.index import CaseIndex, TooManyGroups, warm_up
 from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.policy.levels import evidence
 from matchmaker.records.case import KeptCase
@@ -98,7 +98,10 @@ class Generation:
         if self._index.version(case.key) != case.version:
             self.changes += 1
             profile = self.knowledge.profile_of_content(evidence(case.content, case.sharing.level))
-            self._index.add(case.key, profile, case.audience, case.version)
+            try:
+                self._index.add(case.key, profile, case.audience, case.version)
+            except TooManyGroups as error:
+                logger.error("a case is found by nobody until others go: %s", error)
         return False
 
     def reach(self, revision: int) -> None:

@@ -103,9 +103,9 @@ class DisclosureView(Value):
 
 
 class DisclosureList(Value):
-    """The answer to GET /api/cases/{id}/disclosures: all that was told of a case, oldest first.
+    """The answer to GET /api/cases/{id}/disclosures: what was told of a case, oldest first.
 
-    `notices` names those who are to be told, or were, that it was withdrawn.
+    `notices` names those who are to be told that it was withdrawn; `next` is the `after` of the next page.
     """
 
     id: str
@@ -113,6 +113,7 @@ class DisclosureList(Value):
     withdrawn: bool
     disclosures: Annotated[tuple[DisclosureView, ...], Strict(False)]
     notices: Annotated[tuple[str, ...], Strict(False)] = ()
+    next: int | None = None
 
 
 class CatalogueEntry(Value):

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from matchmaker.exchange.following import Directory
 from matchmaker.policy.names import name_for
 from matchmaker.records.case import Case
-from matchmaker.records.ledger import DISCLOSURES, LedgerLine
+from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client
 from matchmaker.store.base import NOTICE, Store
 
-_MOST_LINES = 1_000_000
+MOST_LINES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,9 @@ class Disclosed:
     notices: tuple[str, ...]
 
 
-async def report_on(store: Store, case: Case) -> Disclosed:
-    """Return what the ledger shows of a case."""
-    lines = [line for line in await store.lines_of(case.public_id, _MOST_LINES) if line.kind in DISCLOSURES]
+async def report_on(store: Store, case: Case, limit: int = MOST_LINES, skip: int = 0) -> Disclosed:
+    """Return what the ledger shows of a case: at most `limit` lines, from behind the first `skip`."""
+    lines = await store.lines_of(case.public_id, limit, skip)
     begun = f"{case.public_id} "
     notices = [
         work.subject.removeprefix(begun)

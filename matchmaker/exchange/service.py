@@ -137,7 +137,6 @@ class Exchange:
         now = self._world.now()
         line = Withdrawal(owner.name, case_id, case.public_id, now)
         await asyncio.to_thread(self._withdrawals.append, line)  # first: no backup may ever bring it back
-        self._asking.forget(case.public_id)
         left = await self._store.withdraw(owner.name, case_id, now)
         if left is None:
             raise _missing(case_id)
@@ -163,12 +162,12 @@ class Exchange:
         case = await self._store.case(owner.name, case_id) if case_id is not None else None
         return [case] if case else []
 
-    async def report(self, owner: Client, case_id: str) -> Disclosed:
-        """Return who was told of a case, or asked about it, withdrawn or not. Errors: NotFound."""
+    async def report(self, owner: Client, case_id: str, limit: int, skip: int) -> Disclosed:
+        """Return who was told of a case, or asked about it, withdrawn or not; some lines of it. Errors: NotFound."""
         case = await self._store.case(owner.name, case_id)
         if case is None:
             raise _missing(case_id)
-        return await report_on(self._store, case)
+        return await report_on(self._store, case, limit, skip)
 
     def plan(self, case: Case, nodes: Sequence[str] | None, genes: Sequence[str] | None) -> Planned:
         """Decide who would be asked about a case, and with what. Errors: InvalidRequest."""

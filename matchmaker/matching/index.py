@@ -30,6 +30,10 @@ _MOST_TERMS = 2**16
 _MOST_REMEMBERED = 64  # askers, of whom is known which groups they may find
 
 
+class TooManyGroups(ValueError):
+    """Cases are shared in so many different ways that one more cannot be told apart."""
+
+
 class CaseIndex:
     """Cases by key, a whole number of 63 bits. Each belongs to a `group`, by which a search is told who may be found.
 
@@ -68,7 +72,12 @@ class CaseIndex:
     def add(self, key: int, profile: Profile, group: Hashable, version: int = 0) -> None:
         """Take a case in, in place of what had its key. `version` has 32 bits, for its owner to compare."""
         with self._lock:
-            row = Row.of(key, profile, self._number_of(group), version)
+            try:
+                number = self._number_of(group)
+            except TooManyGroups:
+                self._remove(key)  # what it was before is not to be found any more, and may make room
+                number = self._number_of(group)
+            row = Row.of(key, profile, number, version)
             self._remove(key)
             self._open.add(row)
             self._turned = None
@@ -222,10 +231,27 @@ class CaseIndex:
         return own
 
     def _number_of(self, group: Hashable) -> int:
-        number = self._groups.setdefault(group, len(self._groups) + NOBODY + 1)
-        if number >= _MOST_GROUPS:
-            raise ValueError(f"more than {_MOST_GROUPS} groups do not fit")
-        return number
+        if group not in self._groups and len(self._groups) + NOBODY + 1 >= _MOST_GROUPS:
+            self._forget_empty_groups()
+        return self._groups.setdefault(group, len(self._groups) + NOBODY + 1)
+
+    def _forget_empty_groups(self) -> None:
+        """Number the groups that have cases anew, from 1. Errors: TooManyGroups, when none is empty."""
+        blocks = list(self._blocks.values())
+        used = set(np.unique(np.concatenate([self._open.groups(), *(block.group for block in blocks)])).tolist()) - {
+            NOBODY
+        }
+        if self._merging or len(used) == len(self._groups):  # what is being put together has the old numbers
+            raise TooManyGroups(f"more than {_MOST_GROUPS} groups do not fit")
+        kept = {group: number for group, number in self._groups.items() if number in used}
+        renumbered = np.zeros(_MOST_GROUPS, np.uint16)
+        for fresh, number in enumerate(kept.values(), NOBODY + 1):
+            renumbered[number] = fresh
+        self._blocks = {serial: replace(block, group=renumbered[block.group]) for serial, block in self._blocks.items()}
+        self._open.renumber(renumbered)
+        self._turned = None
+        self._groups = {group: fresh for fresh, group in enumerate(kept, NOBODY + 1)}
+        self._permitted = {}
 
     def _current(self) -> list[Block]:
         if self._turned is None and len(self._open):

@@ -156,6 +156,14 @@ class OpenRows:
         self._arrays["group"][place] = NOBODY
         return True
 
+    def groups(self) -> NDArray[np.uint16]:
+        """Return the group of every row."""
+        return np.array(self._arrays["group"], np.uint16)
+
+    def renumber(self, numbers: NDArray[np.uint16]) -> None:
+        """Give every group another number: the one at its place."""
+        self._arrays["group"] = array(_CODES["uint16"], numbers[self.groups()].tolist())
+
     def frozen(self) -> Rows:
         """Return the rows as they are now."""
         return Rows(**{name: np.array(items, _TYPES[name]) for name, items in self._arrays.items()})

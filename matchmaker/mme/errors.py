@@ -7,6 +7,7 @@
     |- MethodNotAllowed      405
     |- NotAcceptable         406      another major version, or none
     |- TooSlow               408      the body did not arrive in time
+    |- Changed               409      changed meanwhile; ask again
     |- Gone                  410      withdrawn; an id is never used again
     |- TooLarge              413
     |- UnsupportedMedia      415
@@ -116,6 +117,12 @@ class TooSlow(RequestError):
     """The body did not arrive within the time allowed."""
 
     status = 408
+
+
+class Changed(RequestError):
+    """What was asked about has changed meanwhile."""
+
+    status = 409
 
 
 class Gone(RequestError):

@@ -7,7 +7,7 @@ redirects are never followed, and an answer is read as a stream and cut.
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +50,11 @@ class PeerClient:
     max_answer_bytes: int
 
     async def ask(
-        self, peer: Peer, patient: Patient, still: Callable[[], bool] = lambda: True
+        self, peer: Peer, patient: Patient, still: Callable[[], Awaitable[bool]] | None = None
     ) -> PeerAnswer | PeerFailure:
         """POST one patient to a peer's /match, once. The caller sets the deadline. Errors: none but cancellation.
 
-        `still` is asked in the moment in which the body leaves: whether it may.
+        `still` is asked in the moment before the body leaves: whether it may.
         """
         received = await self._request("POST", peer, "/match", _Guarded(body_for(peer, patient), still))
         if isinstance(received, PeerFailure):
@@ -114,25 +114,21 @@ class _Withdrawn(Exception):
 class _Guarded(aiohttp.BytesPayload):
     """A body that asks, in the moment in which it leaves, whether it still may."""
 
-    def __init__(self, content: bytes, still: Callable[[], bool]) -> None:
+    def __init__(self, content: bytes, still: Callable[[], Awaitable[bool]] | None) -> None:
         super().__init__(content)
         self._still = still
         self.stopped = False
 
     async def write(self, writer: AbstractStreamWriter) -> None:
         """Write the body. Errors: _Withdrawn."""
-        self._check()
-        await super().write(writer)
+        await self.write_with_length(writer, None)
 
     async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
         """Write the body. Errors: _Withdrawn."""
-        self._check()
-        await super().write_with_length(writer, content_length)
-
-    def _check(self) -> None:
-        if not self._still():
+        if self._still is not None and not await self._still():
             self.stopped = True
             raise _Withdrawn
+        await super().write_with_length(writer, content_length)
 
 
 def _stopped(body: _Guarded | None) -> bool:

@@ -4,14 +4,14 @@ Made by taking in its dealings one after the other; whoever has taken in the sam
 """
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
-from matchmaker.policy.agreement import MOST_GENES, SPAN_SECONDS, Agreement
-from matchmaker.policy.fingerprints import NEAR, WIDTH, Question, numbers_of
+from matchmaker.policy.agreement import MOST_GENES, MOST_VARIANTS, SPAN_SECONDS, Agreement
+from matchmaker.policy.fingerprints import NEAR, ROWS, Question, alike, rows_of
 from matchmaker.records.dealing import Dealing, Event
 
 _REMEMBER_SECONDS = 86_400.0  # a repeated question is noted once a day
@@ -45,15 +45,19 @@ class Ruling:
 
 @dataclass
 class _Profile:
+    """A profile that was asked about: when it was counted as a new one; its other questions are its `variants`."""
+
     digest: str
-    first: float
+    sketch: str
     last: float
+    counted: list[float] = field(default_factory=list)
     genes: dict[int, float] = field(default_factory=dict)
+    variants: int = 0  # since it was counted last
 
 
 @dataclass
 class _Told:
-    first: float
+    first: float  # within a month; before any, where it does not count any more
     last: float
 
 
@@ -64,46 +68,55 @@ class Account:
         self.last = 0
         self._questions: dict[str, tuple[float, str]] = {}  # digest -> when last asked, and its profile
         self._profiles: dict[str, _Profile] = {}
-        self._order: list[str] = []  # of the rows of the sketches
-        self._sketches = np.zeros((64, WIDTH), np.uint16)
+        self._order: list[str] = []  # of the sketches
+        self._sketches = np.zeros((64, ROWS), np.uint8)
         self._told: dict[int, _Told] = {}
         self._tidied = -math.inf
         self.alarmed_at = -math.inf
         self.stopped = False
 
-    def take(self, entry: Dealing) -> None:
+    def take(self, dealing: Dealing) -> None:
         """Take a dealing in."""
-        if entry.kind is Event.ASKED:
-            self._take_question(entry)
-        elif entry.kind is Event.RELEASED:
+        if dealing.kind is Event.ASKED:
+            self._take_question(dealing)
+        elif dealing.kind is Event.RELEASED:
             self.alarmed_at, self.stopped = -math.inf, False
             for told in self._told.values():
                 told.first = -math.inf  # known, and no longer counted
-        elif entry.kind is Event.ALARMED:
-            self.alarmed_at = entry.at
+        elif dealing.kind is Event.ALARMED:
+            self.alarmed_at = dealing.at
         else:
             self.stopped = True
 
-    def _take_question(self, entry: Dealing) -> None:
-        self._questions[entry.digest] = (entry.at, entry.profile)
-        profile = self._profiles.get(entry.profile)
+    def _take_question(self, dealing: Dealing) -> None:
+        fresh_question = dealing.digest not in self._questions
+        self._questions[dealing.digest] = (dealing.at, dealing.profile)
+        profile = self._profiles.get(dealing.profile)
         if profile is None:
-            self._add_sketch(entry.profile, entry.sketch)
-        if profile is None or profile.last <= entry.at - SPAN_SECONDS:  # forgotten meanwhile, and new again
-            profile = self._profiles[entry.profile] = _Profile(entry.profile, entry.at, entry.at)
-        profile.last = max(profile.last, entry.at)
-        for gene in entry.genes:
-            profile.genes[gene] = entry.at
-        for case in entry.cases:
-            told = self._told.get(case)
-            if told is None or told.last <= entry.at - SPAN_SECONDS:
-                told = self._told[case] = _Told(entry.at, entry.at)
-            told.last = max(told.last, entry.at)
+            profile = _Profile(dealing.profile, dealing.sketch, dealing.at)
+            self._profiles[dealing.profile] = profile
+            self._add_sketch(dealing.profile, dealing.sketch)
+        profile.last = max(profile.last, dealing.at)
+        if dealing.fresh:
+            profile.counted.append(dealing.at)
+            profile.variants = 0
+        else:
+            profile.variants += fresh_question
+        for gene in dealing.genes:
+            profile.genes[gene] = dealing.at
+        self._take_cases(dealing)
+
+    def _take_cases(self, dealing: Dealing) -> None:
+        for case in dealing.cases:
+            self._told[case] = _Told(dealing.at, dealing.at)
+        for case in dealing.again:  # where its first time was forgotten, that is more than a month ago
+            told = self._told.setdefault(case, _Told(-math.inf, dealing.at))
+            told.last = max(told.last, dealing.at)
 
     def _add_sketch(self, digest: str, sketch: str) -> None:
         if len(self._order) == len(self._sketches):
             self._sketches = np.concatenate([self._sketches, np.zeros_like(self._sketches)])
-        self._sketches[len(self._order)] = numbers_of(sketch)
+        self._sketches[len(self._order)] = rows_of(sketch)
         self._order.append(digest)
 
     def tidy(self, now: float) -> None:
@@ -118,11 +131,12 @@ class Account:
             sketches = self._sketches[kept]
             self._order = [self._order[n] for n in kept]
             self._profiles = {digest: self._profiles[digest] for digest in self._order}
-            self._sketches = np.concatenate([sketches, np.zeros((64, WIDTH), np.uint16)])
+            self._sketches = np.concatenate([sketches, np.zeros((64, ROWS), np.uint8)])
 
     def profiles_since(self, now: float) -> list[float]:
-        """Return when the profiles that are new within the last month were first asked about, oldest first."""
-        return sorted(one.first for one in self._profiles.values() if one.first > now - SPAN_SECONDS)
+        """Return when profiles were counted as new ones within the last month, oldest first."""
+        since = now - SPAN_SECONDS
+        return sorted(at for one in self._profiles.values() for at in one.counted if at > since)
 
     def coverage(self, now: float) -> int:
         """Return how many cases were newly told within the last month."""
@@ -133,52 +147,56 @@ class Account:
     ) -> Ruling:
         """Return what of the cases `offered`, best first, the organisation is told in answer to a question.
 
-        Whatever is ruled out is ruled out before anything of the cases themselves is looked at: a refusal tells
-        nothing of them.
+        Whether it is refused does not depend on the cases: a refusal tells nothing of them.
         """
         self.tidy(now)
         known = self._questions.get(question.digest)
         again = known is not None and known[0] > now - SPAN_SECONDS
         profile = self._profile_of(question, now)
-        refusal = None if again else self._refusal(question, profile, agreement, now)
+        fresh = not again and (profile is None or profile.variants >= MOST_VARIANTS)
+        refusal = None if again else self._refusal(question, profile, agreement, now, fresh=fresh)
         if refusal:
             return Ruling((), (), refusal)
         told = self._affordable(offered, agreement, now)
-        entry = Dealing(
-            organisation, now, Event.ASKED, question.digest,
-            profile.digest if profile else question.digest, "" if profile else question.sketch,
-            tuple(sorted(question.genes)), told,
-        )  # fmt: skip
-        if again and known and now - known[0] < _REMEMBER_SECONDS and self._knows(told, now):
+        before = tuple(case for case in told if self._knows(case, now))
+        if again and known and now - known[0] < _REMEMBER_SECONDS and len(before) == len(told):
             return Ruling(told, ())
-        return Ruling(told, (entry, *self._warnings(entry, agreement, now)))
+        dealing = Dealing(
+            organisation, now, Event.ASKED, question.digest,
+            profile.digest if profile else question.digest, profile.sketch if profile else question.sketch, fresh,
+            tuple(sorted(question.genes)), tuple(case for case in told if case not in before), before,
+        )  # fmt: skip
+        return Ruling(told, (dealing, *self._warnings(dealing, agreement, now)))
 
     def _profile_of(self, question: Question, now: float) -> _Profile | None:
         """Return the profile that a question is near-identical to, if it was asked about within the last month."""
-        count = len(self._order)
-        if not count:
-            return None
         known = self._questions.get(question.digest)
         if known and known[1] in self._profiles:
             found = self._profiles[known[1]]
-        else:
-            equal = (self._sketches[:count] == numbers_of(question.sketch)).mean(axis=1)
-            best = int(equal.argmax())
-            if equal[best] < NEAR:
-                return None
-            found = self._profiles[self._order[best]]
-        return found if found.last > now - SPAN_SECONDS else None
+            return found if found.last > now - SPAN_SECONDS else None
+        if not question.sketch:
+            found_bare = (one for one in self._profiles.values() if not one.sketch and one.last > now - SPAN_SECONDS)
+            return next(found_bare, None)
+        count = len(self._order)
+        shares = alike(self._sketches[:count], rows_of(question.sketch))
+        for place in np.argsort(-shares, kind="stable").tolist():
+            if shares[place] < NEAR:
+                break
+            found = self._profiles[self._order[place]]
+            if found.last > now - SPAN_SECONDS:
+                return found
+        return None
 
     def _refusal(
-        self, question: Question, profile: _Profile | None, agreement: Agreement, now: float
+        self, question: Question, profile: _Profile | None, agreement: Agreement, now: float, *, fresh: bool
     ) -> Refusal | None:
         since = now - SPAN_SECONDS
         before = {gene for gene, at in profile.genes.items() if at > since} if profile else set()
-        if len(before | question.genes) > MOST_GENES:
+        if question.gene_count > MOST_GENES or len(before | question.genes) > MOST_GENES:
             return Refusal(Reason.GENES)
         if self.stopped:
             return Refusal(Reason.STOP, 86_400.0)
-        if profile is None and agreement.per_month is not None:
+        if fresh and agreement.per_month is not None:
             asked = self.profiles_since(now)
             if len(asked) >= agreement.per_month:
                 oldest = asked[len(asked) - agreement.per_month] if agreement.per_month else now
@@ -194,26 +212,23 @@ class Account:
             left -= self.coverage(now)
         told: list[int] = []
         for case in offered:
-            if not self._knows((case,), now):
+            if not self._knows(case, now):
                 left -= 1
                 if left < 0:
                     continue
             told.append(case)
         return tuple(told)
 
-    def _knows(self, cases: Iterable[int], now: float) -> bool:
-        since = now - SPAN_SECONDS
-        return all(case in self._told and self._told[case].last > since for case in cases)
+    def _knows(self, case: int, now: float) -> bool:
+        return case in self._told and self._told[case].last > now - SPAN_SECONDS
 
-    def _warnings(self, entry: Dealing, agreement: Agreement, now: float) -> list[Dealing]:
-        if agreement.stop == math.inf:
+    def _warnings(self, dealing: Dealing, agreement: Agreement, now: float) -> list[Dealing]:
+        if agreement.stop == math.inf or not dealing.cases:
             return []
-        fresh = [case for case in entry.cases if not self._knows((case,), now)]
-        covered = self.coverage(now) + len(fresh)
-        bare = replace(entry, digest="", profile="", sketch="", genes=(), cases=())
+        covered = self.coverage(now) + len(dealing.cases)
         warnings = []
-        if covered >= agreement.alarm and self.alarmed_at <= now - SPAN_SECONDS and fresh:
-            warnings.append(replace(bare, kind=Event.ALARMED))
+        if covered >= agreement.alarm and self.alarmed_at <= now - SPAN_SECONDS:
+            warnings.append(Dealing(dealing.organisation, now, Event.ALARMED))
         if covered >= agreement.stop and not self.stopped:
-            warnings.append(replace(bare, kind=Event.STOPPED))
+            warnings.append(Dealing(dealing.organisation, now, Event.STOPPED))
         return warnings

@@ -8,6 +8,7 @@ from matchmaker.records.party import Client
 
 SPAN_SECONDS = 30 * 86_400.0  # a month
 MOST_GENES = 10  # of one profile, within a month
+MOST_VARIANTS = 20  # of a profile that are asked at no cost; then it counts as a new one again
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The owner of a case, and its institution."""
+    """The owner of a case, and its institution; one without an institution stands for itself."""
 
     name: str
     institution: str | None
@@ -91,7 +91,10 @@ def why_not(
     if audience.collection is not None:
         own = asker.role is Role.DEPOSITOR and same_institution(asker.institution, owner.institution)
         compatriot = home.country is not None and asker.country == home.country
-        if collection is None or not collection_allows(
+        of_the_owner = collection is not None and same_institution(
+            collection.institution, owner.institution or owner.name
+        )
+        if not (collection and of_the_owner) or not collection_allows(
             collection, asker.purpose, today, own_institution=own, compatriot=compatriot
         ):
             return f"the collection {audience.collection} does not allow it"

@@ -3,6 +3,7 @@
 The same cut is made before scoring, so that evidence above a case's level enters neither its score nor its reasons.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,10 @@ from matchmaker.records.collection import Collection
 from matchmaker.records.sharing import Level, Sharing
 
 Json = Mapping[str, Any]
+_GENE_ID = re.compile(
+    r"(?:[A-Z][A-Z0-9-]{0,19}|C\d{1,2}orf\d{1,4}|ENSG\d{11}(?:\.\d+)?|\d{1,9}|(?:HGNC|NCBIGene|ENTREZ):\d{1,9})",
+    re.IGNORECASE,
+)
 _STANDARD = ("species", "inheritanceMode", "test")
 
 
@@ -34,9 +39,12 @@ def _bare_feature(feature: Json) -> dict[str, Any]:
 
 
 def _bare_genes(features: Iterable[Json]) -> list[dict[str, Any]]:
-    """Return each gene once, without its variants."""
+    """Return each gene once, without its variants; an id that has not the form of a gene's may be anything, and stays.
+
+    HGNC's guidelines: symbols are of letters, digits and hyphens (doi:10.1038/s41588-020-0669-3).
+    """
     ids = dict.fromkeys(feature["gene"]["id"] for feature in features)
-    return [{"gene": {"id": gene_id}} for gene_id in ids]
+    return [{"gene": {"id": gene_id}} for gene_id in ids if _GENE_ID.fullmatch(gene_id.strip())]
 
 
 def shown(

@@ -20,8 +20,9 @@ class Event(StrEnum):
 class Dealing:
     """One dealing with an `organisation` at `at`, seconds since 1970.
 
-    Of a question: its `digest`; that of the profile that it belongs to, and that profile's `sketch` when it is new
-    (both hexadecimal); `genes` and `cases` told, as 63-bit numbers.
+    Of a question: its `digest`; the digest and `sketch` (hexadecimal, too) of the profile that it belongs to, and
+    whether it is counted as a `fresh` one; `genes` as keyed numbers; the keys of cases told for the first time within a
+    month, and of those told `again`.
     """
 
     organisation: str
@@ -30,5 +31,7 @@ class Dealing:
     digest: str = ""
     profile: str = ""
     sketch: str = ""
+    fresh: bool = False
     genes: tuple[int, ...] = ()
     cases: tuple[int, ...] = ()
+    again: tuple[int, ...] = ()

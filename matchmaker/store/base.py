@@ -249,11 +249,17 @@ class Store(Protocol):
     async def write_ledger(self, lines: Sequence[LedgerLine]) -> None:
         """Append lines to the ledger."""
 
-    async def lines_of(self, case: str, limit: int) -> list[LedgerLine]:
-        """Return the lines about a case, by its public id, oldest first, at most `limit`."""
+    async def lines_of(self, case: str, limit: int, skip: int = 0) -> list[LedgerLine]:
+        """Return the lines about a case, by its public id, oldest first, at most `limit`, from behind the first `skip`.
+
+        Only those of DISCLOSURES.
+        """
 
     async def chains(self) -> list[Chain]:
         """Return all chains of the ledger by name."""
+
+    async def hash_at(self, chain: str, number: int) -> str | None:
+        """Return the hash of a chain's line, None where it is not kept."""
 
     async def chain_names(self) -> list[str]:
         """Return the names of all chains that have a line."""

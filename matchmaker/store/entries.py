@@ -3,7 +3,7 @@
 An entry is its kind and a list of values in JSON; a store's export is a sequence of entries, in one order for every
 kind of store, so that equal contents are equal bytes. `Digest` adds them up.
 
-    facts      identity, revision of cases, of parties, of reference data, requests, results
+    facts      identity, revision of cases, of parties, of reference data, requests, results, secret
     case       owner, id, public id, sharing, patient (JSON text, null once withdrawn), created at, updated at, revision
     client     name, role, token's sha256, institution, country, created at, revoked at, purpose, per month, contact
     peer       name, url, country, token file, version, mitochondrion
@@ -19,6 +19,7 @@ kind of store, so that equal contents are equal bytes. `Digest` adds them up.
 
 import hashlib
 import json
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from matchmaker.mme.patient import Patient
+from matchmaker.policy.fingerprints import keyed
 from matchmaker.records.case import Case, KeptCase
 from matchmaker.records.collection import Collection
 from matchmaker.records.dealing import Dealing, Event
@@ -140,6 +142,9 @@ def results_told(results: int) -> str:
     return f"{results} {'case' if results == 1 else 'cases'}"
 
 
+OF_A_QUESTION = '{"kind":"asked"'  # how the content of a dealing begins that is forgotten after a month
+
+
 def dealing_values(dealing: Dealing) -> tuple[float, str]:
     """Return when a dealing was, and its content in JSON."""
     told = {
@@ -147,8 +152,10 @@ def dealing_values(dealing: Dealing) -> tuple[float, str]:
         "digest": dealing.digest,
         "profile": dealing.profile,
         "sketch": dealing.sketch,
+        "fresh": dealing.fresh,
         "genes": dealing.genes,
         "cases": dealing.cases,
+        "again": dealing.again,
     }
     return dealing.at, json.dumps({name: value for name, value in told.items() if value}, separators=(",", ":"))
 
@@ -156,10 +163,10 @@ def dealing_values(dealing: Dealing) -> tuple[float, str]:
 def dealing_of(organisation: str, at: float, content: str) -> Dealing:
     """Return the dealing of an entry's values, without its number."""
     told = json.loads(content)
-    names = ("digest", "profile", "sketch")
-    texts = (told.get(name, "") for name in names)
-    cases = (tuple(told.get(name, ())) for name in ("genes", "cases"))
-    return Dealing(organisation, at, Event(told["kind"]), *texts, *cases)
+    digest, profile, sketch = (told.get(name, "") for name in ("digest", "profile", "sketch"))
+    genes, cases, again = (tuple(told.get(name, ())) for name in ("genes", "cases", "again"))
+    fresh = bool(told.get("fresh", False))
+    return Dealing(organisation, at, Event(told["kind"]), digest, profile, sketch, fresh, genes, cases, again)
 
 
 def client_values(client: Client) -> list[Any]:
@@ -181,14 +188,23 @@ def collection_text(collection: Collection) -> str:
     return json.dumps(collection.to_json(), ensure_ascii=False)
 
 
-_FORMER_CLIENT, _FORMER_LINE = 7, 4  # values of these entries before there were agreements and chains
+_FORMER_FACTS, _FORMER_CLIENT, _FORMER_LINE = 6, 7, 4  # values of these entries before there were agreements and chains
 
 
 def brought_up_to_date(entries: Iterable[Entry]) -> Iterator[Entry]:
     """Yield entries as they are now, whichever version wrote them: former lines of the ledger stand in a chain."""
-    chain = Chain(FORMER, 0, BEGINNING, 0, BEGINNING)
+    chain, secret = Chain(FORMER, 0, BEGINNING, 0, BEGINNING), ""
+    genes: list[str] = []
     for kind, values in entries:
-        if kind == "client" and len(values) == _FORMER_CLIENT:
+        if genes and kind != "gene":
+            yield from (("gene", [gene]) for gene in sorted(genes))
+            genes = []
+        if kind == "facts" and len(values) == _FORMER_FACTS:
+            secret = secrets.token_hex(32)
+            yield kind, [*values, secret]
+        elif kind == "gene" and secret:  # it stood there by its own id
+            genes.append(keyed(secret, values[0]))
+        elif kind == "client" and len(values) == _FORMER_CLIENT:
             yield kind, [*values, Purpose.CLINICAL.value, DEFAULT_PER_MONTH, None]
         elif kind == "line" and len(values) == _FORMER_LINE:
             at, asker, results, _ = values
@@ -201,3 +217,4 @@ def brought_up_to_date(entries: Iterable[Entry]) -> Iterator[Entry]:
             yield kind, values
     if chain.lines:
         yield "chain", [chain.name, chain.first, chain.base, chain.lines, chain.head]
+    yield from (("gene", [gene]) for gene in sorted(genes))

@@ -89,9 +89,13 @@ async def preview_case(request: web.Request) -> web.Response:
 
 
 async def get_disclosures(request: web.Request) -> web.Response:
-    """GET /api/cases/{id}/disclosures: who was told of a case, or asked about it; of a withdrawn one, too."""
+    """GET /api/cases/{id}/disclosures?after=N&limit=N: who was told of a case, or asked about it, page by page.
+
+    Of a withdrawn case, too. `after` is how many are passed over.
+    """
     exchange, owner, case_id = _asked(request)
-    told = await exchange.report(owner, case_id)
+    limit, after = _limit(request.query.get("limit", str(_MAX_PAGE))), _after(request.query.get("after", "0"))
+    told = await exchange.report(owner, case_id, limit + 1, after)
     views = tuple(
         DisclosureView(
             at=Exchange.time(line.at),
@@ -101,7 +105,7 @@ async def get_disclosures(request: web.Request) -> web.Response:
             purpose=line.purpose,
             seen_as=name_for(line.who, told.case.public_id),
         )
-        for line in told.lines
+        for line in told.lines[:limit]
     )
     case = told.case
     return json_response(
@@ -111,6 +115,7 @@ async def get_disclosures(request: web.Request) -> web.Response:
             withdrawn=case.withdrawn,
             disclosures=views,
             notices=told.notices,
+            next=after + limit if len(told.lines) > limit else None,
         )
     )
 
@@ -131,6 +136,12 @@ async def _wanted(request: web.Request) -> SearchRequest:
 def _asked(request: web.Request) -> tuple[Exchange, Client, str]:
     owner = authenticated(request, Role.DEPOSITOR)
     return request.app[EXCHANGE], owner, request.match_info.get("id", "")
+
+
+def _after(text: str) -> int:
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return int(text)
+    raise InvalidRequest(Problem("after", "expected a whole number"))
 
 
 def _limit(text: str) -> int:

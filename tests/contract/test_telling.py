@@ -34,7 +34,9 @@ def telling(who: str, public_id: str, offers: Sequence[Offer], at: float = 1.0) 
 
     def decide(_account: Account, live: Sequence[Offer]) -> Decision:
         line = LedgerLine(at, Happened.TOLD, who, public_id, "standard", "clinical")
-        dealing = Dealing("node " + who, at, Event.ASKED, f"{at}", f"{at}", "", (), tuple(one.key for one in live))
+        dealing = Dealing(
+            "node " + who, at, Event.ASKED, f"{at}", f"{at}", "", True, (), tuple(one.key for one in live)
+        )
         return Decision(tuple(one.key for one in live), (dealing,), (line,) if live else (), 1, len(live), ("G",))
 
     return Claim("node " + who, tuple(offers), decide)
@@ -98,7 +100,7 @@ async def test_workers_know_of_one_anothers_dealings_and_none_is_lost(open_store
         left = 10 - account.coverage(5.0)
         told = tuple(one.key for one in live)[:left]
         name = f"{live[0].key}"
-        dealing = Dealing("node spain", 5.0, Event.ASKED, name, name, "", (), told)
+        dealing = Dealing("node spain", 5.0, Event.ASKED, name, name, "", True, (), told)
         return Decision(told, (dealing,) if told else (), (), 1, len(told))
 
     async def ask(number: int) -> int:
@@ -182,4 +184,4 @@ async def test_no_word_of_a_question_is_kept(store: Store) -> None:
     await store.settle(telling("spain", "case", ()))
     rows = [values async for batch in store.export() for kind, values in batch if kind == "dealing"]
     assert len(rows) == 1
-    assert set(json.loads(rows[0][3])) <= {"kind", "digest", "profile", "sketch", "genes", "cases"}
+    assert set(json.loads(rows[0][3])) <= {"kind", "digest", "profile", "sketch", "fresh", "genes", "cases", "again"}

@@ -12,7 +12,7 @@ from matchmaker.genome.variants import VariantKey
 from matchmaker.matching import index as index_module
 from matchmaker.matching.blocks import BLOCK, block_of, masked_terms, rows_of
 from matchmaker.matching.finding import Hit, Most
-from matchmaker.matching.index import CaseIndex
+from matchmaker.matching.index import CaseIndex, TooManyGroups
 from matchmaker.matching.kernels import raw_value
 from matchmaker.matching.phenotype import norm, similarity
 from matchmaker.matching.profile import CandidateGene, Knowledge, Profile
@@ -268,3 +268,20 @@ def test_of_many_equal_cases_those_of_the_lowest_keys_are_found(real_knowledge: 
         index.add(key, same if key % 2 else other, key % 5)
     hits = index.search(same, 25, lambda group: group != 3)
     assert [hit.key for hit in hits] == [key for key in range(9_000) if key % 2 and key % 5 != 3][:25]
+
+
+def test_groups_that_are_empty_make_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index_module, "_MOST_GROUPS", 6)
+    monkeypatch.setattr(index_module, "OPEN", 3)
+    index, alone = new_index(), with_genes({NUMBERS[-1]}, {"A"})
+    for number in range(40):
+        index.add(number % 5, alone, f"group {number}", number)
+        latest = {f"group {n}" for n in range(max(0, number - 4), number + 1)}
+        for group in [*latest, f"group {number - 5}"]:
+            found = index.search(alone, 9, group.__eq__)
+            assert len(found) == (group in latest), "each case stands in its own group"
+    with pytest.raises(TooManyGroups):
+        index.add(77, alone, "one too many")
+    with pytest.raises(TooManyGroups):
+        index.add(4, alone, "another")
+    assert index.version(4) is None, "what it was before is found no more"

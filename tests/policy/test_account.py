@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from matchmaker.matching.profile import CandidateGene, Knowledge, Profile
 from matchmaker.policy.account import Account, Reason, Ruling
 from matchmaker.policy.agreement import SPAN_SECONDS, Agreement, Limits, shared_per_month
-from matchmaker.policy.fingerprints import NEAR, WIDTH, Fingerprints, Question, numbers_of
+from matchmaker.policy.fingerprints import NEAR, ROWS, Fingerprints, Question, alike, packed, rows_of
 from matchmaker.records.dealing import Dealing, Event
 from matchmaker.records.party import Client, Role
 
@@ -23,8 +23,8 @@ NO_LIMIT = Agreement(None, math.inf, math.inf)
 def asked(name: int, genes: Sequence[int] = (), profile: int | None = None) -> Question:
     """A question; those with the same `profile` are near-identical."""
     number = name if profile is None else profile
-    sketch = np.random.default_rng(number).integers(0, 2**16, WIDTH, dtype=np.uint16).tobytes().hex()
-    return Question(f"{name}-{sorted(genes)}-{profile}", sketch, frozenset(genes), 5, 50.0)
+    sketch = packed(np.random.default_rng(number).integers(0, 4, ROWS, dtype=np.uint8))
+    return Question(f"{name}-{sorted(genes)}-{profile}", sketch, frozenset(genes), len(set(genes)))
 
 
 def told(account: Account, question: Question, cases: Sequence[int], agreement: Agreement, now: float) -> Ruling:
@@ -87,6 +87,43 @@ def test_what_was_told_before_counts_once() -> None:
     for number in range(50):
         assert told(account, asked(number), [1, 2, 3], agreement, number * 60).told == (1, 2, 3)
     assert account.coverage(3_600) == 3
+
+
+def test_many_variants_of_one_profile_count_as_new_ones() -> None:
+    account, agreement = Account(), Agreement(3, math.inf, math.inf)
+    asked_all = (told(account, asked(number, profile=1), [], agreement, number * 60) for number in range(100))
+    ends = [ruling.refusal is None for ruling in asked_all]
+    assert ends.index(False) == 63, "three times one and twenty variants"
+    assert not any(ends[63:])
+
+
+def test_a_stop_and_every_limit_hold_in_an_account_made_anew_from_what_is_kept() -> None:
+    """Questions are forgotten after a month; what else was dealt is not, nor what later questions rest on."""
+    account, agreement, kept = Account(), Agreement(100, 5, 10), list[Dealing]()
+
+    def ask(question: Question, cases: Sequence[int], day: float) -> Ruling:
+        ruling = told(account, question, cases, agreement, day * DAY)
+        kept.extend(ruling.dealings)
+        return ruling
+
+    ask(asked(1, range(9)), range(12), 0)
+    assert account.stopped
+    for day in (10, 20, 30, 40):
+        ask(asked(1, range(9)), range(12), day)
+    again = Account()
+    for dealing in kept:
+        if dealing.kind is not Event.ASKED or dealing.at > 9 * DAY:
+            again.take(dealing)
+    for each in (account, again):
+        assert each.stopped
+        assert each.coverage(40 * DAY) == 0
+        assert each.profiles_since(40 * DAY) == []
+        refused = each.judge(asked(2, [20, 21], profile=1), [99], agreement, "node spain", 40 * DAY).refusal
+        assert refused
+        assert refused.reason is Reason.GENES, "the profile is known by its sketch"
+        bare = each.judge(Question("bare", "", frozenset({5}), 1), [], agreement, "node spain", 40 * DAY).refusal
+        assert bare
+        assert bare.reason is Reason.STOP, "a question without terms is near nothing but its like"
 
 
 QUESTIONS = st.lists(
@@ -180,13 +217,12 @@ def test_a_question_is_known_again_and_says_nothing_of_itself(real_knowledge: Kn
     assert prints.of(with_gene, test=True).digest != one.digest
     assert "A1BG" not in repr(one)
 
-    def alike(some: Profile) -> float:
-        sketch = numbers_of(prints.of(some, test=False).sketch)
-        return float((sketch == numbers_of(one.sketch)).mean())
+    def share(some: Profile) -> float:
+        return float(alike(rows_of(prints.of(some, test=False).sketch)[None], rows_of(one.sketch))[0])
 
     finer = next(n for n in range(len(ontology)) if ontology.parents(n) == (numbers[1],))
-    assert alike(real_knowledge.profile_of_terms([*numbers, finer])) >= NEAR, "a term made finer"
-    assert alike(real_knowledge.profile_of_terms(numbers[:2])) < NEAR, "another patient"
+    assert share(real_knowledge.profile_of_terms([*numbers, finer])) >= NEAR, "a term made finer"
+    assert share(real_knowledge.profile_of_terms(numbers[:2])) < NEAR, "another patient"
     assert prints.of(Profile(), test=False).sketch == ""
 
 
@@ -201,5 +237,5 @@ def test_a_sketch_estimates_how_much_of_two_profiles_is_the_same(
     prints = Fingerprints("secret", real_knowledge.ontology)
     one, other = (real_knowledge.profile_of_terms(terms) for terms in (first, second))
     truth = len(one.closure & other.closure) / len(one.closure | other.closure)
-    sketches = [numbers_of(prints.of(each, test=False).sketch) for each in (one, other)]
-    assert abs(float((sketches[0] == sketches[1]).mean()) - truth) < 0.25, "128 numbers, five deviations"
+    sketches = [rows_of(prints.of(each, test=False).sketch) for each in (one, other)]
+    assert abs(float(alike(sketches[0][None], sketches[1])[0]) - truth) < 0.25, "256 rows, six deviations"

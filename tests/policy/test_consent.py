@@ -65,7 +65,8 @@ def allowed(asked: Asked) -> bool:
         return False
     if asked.collection is None:
         return True
-    return bool(asked.collection) and _collection_allows(asked, asked.collection, own_country, colleague)
+    named = asked.collection.get("institution", "Hospital of Dublin") == "Hospital of Dublin"
+    return bool(asked.collection) and named and _collection_allows(asked, asked.collection, own_country, colleague)
 
 
 def _collection_allows(asked: Asked, told: dict[str, object], own_country: bool, colleague: bool) -> bool:
@@ -106,6 +107,7 @@ COLLECTIONS: tuple[dict[str, object] | None, ...] = (
     None,
     {},
     {"legalBasis": "yes"},
+    {"institution": "Hospital of Cork"},
     {"legalBasis": "no"},
     {"legalBasis": "no, but re-consenting is possible"},
     {"legalBasis": "don't know"},

@@ -106,16 +106,85 @@ async def test_a_level_is_all_that_a_peer_sees_in_result_and_reasons(
         assert patient["inheritanceMode"] == "HP:0000007"
 
 
-async def test_a_minimal_answer_is_valid_where_nothing_but_ancestors_is_shared(
+async def test_a_minimal_answer_is_valid_where_nothing_but_ancestors_is_shared(start_node: StartNode) -> None:
+    fine = [{"id": f"HP:{number:07d}"} for number in (11451, 2069, 11343, 407, 1643)]
+    near = [{"id": f"HP:{number:07d}"} for number in (253, 2121, 11344, 405, 1629)]
+    async with start_node(disclosure__min_score_by_phenotype=0.0) as node:
+        owner, spain = await node.add_client("dublin", Role.DEPOSITOR), await node.add_client("spain")
+        await put(node, owner, patient_json("p", features=fine, genomicFeatures=None), level="minimal")
+        _, answer, _ = await ask(node, spain, patient_json("q", features=near, genomicFeatures=None))
+        (result,) = answer["results"]
+        assert {"HP:0000252", "HP:0001250", "HP:0001263"} <= {one["id"] for one in result["patient"]["features"]}
+        assert not {one["id"] for one in result["patient"]["features"]} & {one["id"] for one in (*fine, *near)}
+        assert result["score"]["patient"] == 0.0, "to one digit"
+
+
+async def test_a_minimal_score_tells_no_more_than_one_digit(
     node: RunningNode, owner: dict[str, str], spain: dict[str, str]
 ) -> None:
-    fine = [{"id": "HP:0011451"}, {"id": "HP:0002069"}, {"id": "HP:0011343"}]
-    near = [{"id": "HP:0000253"}, {"id": "HP:0002121"}, {"id": "HP:0011344"}]
-    await put(node, owner, patient_json("p", features=fine, genomicFeatures=None), level="minimal")
-    _, answer, _ = await ask(node, spain, patient_json("q", features=near, genomicFeatures=None))
-    (result,) = answer["results"]
-    assert result["patient"]["features"]
-    assert not {one["id"] for one in result["patient"]["features"]} & {one["id"] for one in (*fine, *near)}
+    for number in range(4):
+        more = [{"gene": {"id": f"OTHER{number}{n}"}} for n in range(number)]
+        own = [{"gene": {"id": f"GENE{number}"}}]
+        await put(node, owner, patient_json(f"p{number}", genomicFeatures=[*own, *more]), level="minimal")
+        _, answer, _ = await ask(node, spain, patient_json("q", genomicFeatures=own))
+        (result,) = answer["results"]
+        assert result["score"]["patient"] == round(result["score"]["patient"], 1)
+
+
+async def test_a_gene_that_has_not_the_form_of_one_stays_below_full(
+    node: RunningNode, owner: dict[str, str], spain: dict[str, str]
+) -> None:
+    odd = [{"gene": {"id": "BCKDK"}}, {"gene": {"id": "Jane Roe c.1521_1523del"}}, {"gene": {"id": "NEWGENE1"}}]
+    for level, count in (("standard", 2), ("full", 3)):
+        await put(node, owner, patient_json("p", genomicFeatures=odd), level=level)
+        _, answer, _ = await ask(node, spain, patient_json(level))
+        assert len(answer["results"][0]["patient"]["genomicFeatures"]) == count
+
+
+async def test_too_many_terms_in_one_question_are_refused(node: RunningNode, spain: dict[str, str]) -> None:
+    ids = sorted(node.exchange._following.current.knowledge.ontology.abnormalities)  # noqa: SLF001 - real terms
+    names = node.exchange._following.current.knowledge.ontology.ids  # noqa: SLF001 - as above
+    many = [{"id": names[number]} for number in ids[:101]]
+    status, answer, _ = await ask(node, spain, patient_json("q", features=many))
+    assert (status, answer["errors"][0]["path"]) == (422, "patient.features")
+
+
+async def test_a_questions_own_id_changes_nothing_of_what_is_told(
+    node: RunningNode, owner: dict[str, str], spain: dict[str, str]
+) -> None:
+    for number in range(9):
+        await put(node, owner, patient_json(f"p{number}", features=[*THREE, {"id": f"HP:000{1290 + number}"}]))
+    told: set[str] = set()
+    asked = "q"
+    for _ in range(9):
+        _, answer, _ = await ask(node, spain, patient_json(asked, features=THREE))
+        found = [result["patient"]["id"] for result in answer["results"]]
+        told |= set(found)
+        asked = found[0]
+    assert len(told) == 5
+
+
+async def test_a_collection_of_another_institution_opens_nothing(
+    node: RunningNode, owner: dict[str, str], spain: dict[str, str]
+) -> None:
+    await add_collection(node)
+    await put(node, owner, patient_json("p", features=THREE), collection="rare")
+    await add_collection(node, institution="another")
+    assert (await ask(node, spain, patient_json("q", features=THREE)))[1]["results"] == []
+
+
+async def test_a_report_is_read_page_by_page(node: RunningNode, owner: dict[str, str], spain: dict[str, str]) -> None:
+    await put(node, owner, patient_json("p", features=THREE))
+    for _ in range(5):
+        await ask(node, spain, patient_json("q", features=THREE))
+    pages: list[int] = []
+    after: int | None = 0
+    while after is not None:
+        _, page, _ = await call(node, "GET", f"/api/cases/p/disclosures?limit=2&after={after}", owner)
+        pages.append(len(page["disclosures"]))
+        after = page.get("next")
+    assert pages == [2, 2, 1]
+    assert (await call(node, "GET", "/api/cases/p/disclosures?after=x", owner))[0] == 422
 
 
 @pytest.mark.parametrize(
@@ -124,6 +193,8 @@ async def test_a_minimal_answer_is_valid_where_nothing_but_ancestors_is_shared(
         ([{"id": "HP:0000252"}, {"id": "HP:0001250"}], "at least 3"),
         ([*THREE[:2], {"id": "HP:9999999"}], "at least 3"),
         ([*THREE[:2], {"id": "HP:0001263", "observed": "no"}], "at least 3"),
+        ([*THREE[:2], {"id": "HP:0040195"}], "at least 3"),
+        ([{"id": "HP:0001250"}, {"id": "HP:0000707"}, {"id": "HP:0000478"}], "at least 3"),
         ([{"id": "HP:0000707"}, {"id": "HP:0000924"}, {"id": "HP:0000478"}], "tell more"),
     ],
 )
@@ -179,7 +250,8 @@ async def test_ten_genes_with_one_profile(node: RunningNode, spain: dict[str, st
     assert (status, answer["errors"][0]["path"]) == (422, "patient.genomicFeatures")
     assert (await ask(node, spain, patient_json("q", genomicFeatures=genes(0, 9))))[0] == 200
     assert (await ask(node, spain, patient_json("other", genomicFeatures=genes(8, 2))))[0] == 200
-    assert (await ask(node, spain, patient_json("other", genomicFeatures=genes(20, 1))))[0] == 422
+    more = patient_json("other", genomicFeatures=genes(20, 3))  # that all three share a number is one chance in 10^6
+    assert (await ask(node, spain, more))[0] == 422
     assert (await ask(node, spain, patient_json("q", features=THREE, genomicFeatures=genes(20, 1))))[0] == 200
 
 

@@ -19,6 +19,7 @@ from pymongo.errors import PyMongoError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
+from matchmaker.policy.fingerprints import keyed
 from matchmaker.records.party import DEFAULT_PER_MONTH
 from matchmaker.store.base import Revisions, StoreBusy, StoreUnusable
 from matchmaker.store.deciding import COUNTERS, FRESH_PARTIES
@@ -132,6 +133,13 @@ class Database:
         agreed = {"purpose": "clinical", "per_month": DEFAULT_PER_MONTH, "contact": None}
         await self.of("clients").update_many({"purpose": {"$exists": False}}, {"$set": agreed})
         await self.chain_former_lines()
+        if (await self.meta())[FACTS]["schema"] == 1:  # it kept the genes themselves
+            secret = (await self.meta())[FACTS]["secret"]
+            async for row in self.of("matched_genes").find({}):
+                if len(row["_id"]) != len(keyed("", "")):  # not yet done, where this was broken off
+                    digest = {"_id": keyed(secret, row["_id"])}
+                    await self.of("matched_genes").update_one(digest, {"$set": {"matched": True}}, upsert=True)
+                    await self.of("matched_genes").delete_one({"_id": row["_id"]})
 
     async def chain_former_lines(self) -> None:
         """Put the ledger's lines of version 1 into a chain: see Ledger."""

@@ -2,6 +2,7 @@
 not meet."""  # noqa: D209 - one sentence
 
 import asyncio
+import re
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from collections.abc import Collection as Collection_
@@ -14,7 +15,7 @@ from matchmaker.policy.account import Account
 from matchmaker.records.ledger import BEGINNING, FORMER, Chain, Happened, KeptLine, LedgerLine, LedgerTotals, extended
 from matchmaker.store.base import Claim, Decision, Offer
 from matchmaker.store.documents import document_of, entry_of
-from matchmaker.store.entries import dealing_of, dealing_values, former_line, kept_line_of, line_values
+from matchmaker.store.entries import OF_A_QUESTION, dealing_of, dealing_values, former_line, kept_line_of, line_values
 from matchmaker.store.gathering import Gathering
 from matchmaker.store.mongodb.database import Database, Document, MongoClient, number, settled, text
 from matchmaker.store.mongodb.errors import speaking
@@ -139,10 +140,12 @@ class Ledger(Database):
             await self._take_in(account, organisation, None)
         return account
 
-    async def lines_of(self, case: str, limit: int) -> list[LedgerLine]:
+    async def lines_of(self, case: str, limit: int, skip: int = 0) -> list[LedgerLine]:
         """See Store."""
         with speaking():
-            found = self.of("ledger").find({"case_id": text(case)}).sort("at", ASCENDING).limit(number(limit))
+            some = {"case_id": text(case), "kind": {"$in": ["told", "shown", "asked"]}}
+            order = [("at", ASCENDING), ("chain", ASCENDING), ("number", ASCENDING)]
+            found = self.of("ledger").find(some).sort(order).skip(number(skip)).limit(number(limit))
             return [_line(row) async for row in found] if case else []
 
     async def recent_lines(self, kinds: Collection_[str], limit: int) -> list[LedgerLine]:
@@ -159,6 +162,12 @@ class Ledger(Database):
             return [
                 Chain(*entry_of("chain", row)[1]) async for row in self.of("chains").find({}).sort("_id", ASCENDING)
             ]
+
+    async def hash_at(self, chain: str, number: int) -> str | None:
+        """See Store."""
+        with speaking():
+            row = await self.of("ledger").find_one({"_id": f"{text(chain)}:{int(number)}"})
+        return str(row["hash"]) if row else None
 
     async def chain_names(self) -> list[str]:
         """See Store."""
@@ -192,6 +201,7 @@ class Ledger(Database):
                     "organisation": row["_id"],
                     "number": {"$lt": row["number"]},
                     "at": {"$lt": float(dealings_before)},
+                    "content": {"$regex": f"^{re.escape(OF_A_QUESTION)}"},
                 }
                 await self.of("dealings").delete_many(old, session=session)
             return sum(gone)

@@ -60,7 +60,7 @@ class Whole(Ledger):
     async def _entries(self, session: AsyncClientSession) -> AsyncIterator[list[Entry]]:
         bare = self.client.get_database(self.database.name)
         marks = await self._marks(session)
-        yield [("facts", [marks["identity"], *(marks[name] for name in COUNTERS)])]
+        yield [("facts", [marks["identity"], *(marks[name] for name in COUNTERS), marks["secret"]])]
         for kind, collection in COLLECTIONS.items():
             order = [(name, ASCENDING) for name in _ORDER[kind]]
             found = bare.get_collection(collection).find({}, session=session).sort(order).allow_disk_use(True)
@@ -77,7 +77,7 @@ class Whole(Ledger):
         """See Store. Marked as being filled until it is done: nobody else may write, or open it."""
         with speaking():
             first = await self._begun(entries, replace=replace)
-            (_, (identity, *numbers)) = first[0]
+            (_, (identity, *numbers, secret)) = first[0]
             counters = dict(zip(COUNTERS, numbers, strict=True))
             for name in (*COLLECTIONS.values(), "totals"):
                 await self.database.drop_collection(name)  # at once, however much was in it
@@ -87,7 +87,12 @@ class Whole(Ledger):
                 await self._write(batch)
             meta = self.of("meta")
             await self.of("totals").insert_one({"_id": 0, **{name: counters[name] for name in COUNTERS[3:]}})
-            done = {"identity": identity, "epoch": secrets.token_hex(16), "filled": fill_mark(counters)}
+            done = {
+                "identity": identity,
+                "epoch": secrets.token_hex(16),
+                "filled": fill_mark(counters),
+                "secret": secret,
+            }
             await meta.update_one({"_id": FACTS}, {"$set": done})
             raised = {name: counters[name] for name in COUNTERS[:3]}
             await meta.update_one({"_id": COUNTERS_ID}, {"$set": raised})

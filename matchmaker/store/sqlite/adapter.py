@@ -239,15 +239,22 @@ class SqliteStore:
         """See Store."""
         await self._claims.put(Claim(None, (), lambda _account, _offers: Decision(lines=tuple(lines))))
 
-    async def lines_of(self, case: str, limit: int) -> list[LedgerLine]:
+    async def lines_of(self, case: str, limit: int, skip: int = 0) -> list[LedgerLine]:
         """See Store."""
-        sql = f"SELECT {ledger.LINE} FROM ledger WHERE case_id = ? AND case_id <> '' ORDER BY at LIMIT ?"
-        return await self._run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (case, limit))])
+        some = "case_id = ? AND case_id <> '' AND kind IN ('told', 'shown', 'asked')"
+        sql = f"SELECT {ledger.LINE} FROM ledger WHERE {some} ORDER BY at, chain, number LIMIT ? OFFSET ?"
+        return await self._run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (case, limit, skip))])
 
     async def chains(self) -> list[Chain]:
         """See Store."""
         sql = "SELECT name, first, base, lines, head FROM chains ORDER BY name"
         return await self._run(lambda connection: [Chain(*row) for row in connection.execute(sql)])
+
+    async def hash_at(self, chain: str, number: int) -> str | None:
+        """See Store."""
+        sql = "SELECT hash FROM ledger WHERE chain = ? AND number = ?"
+        row = await self._run(lambda connection: connection.execute(sql, (chain, number)).fetchone())
+        return str(row[0]) if row else None
 
     async def chain_names(self) -> list[str]:
         """See Store."""

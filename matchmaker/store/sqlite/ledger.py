@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from matchmaker.policy.account import Account
+from matchmaker.policy.fingerprints import keyed
 from matchmaker.records.ledger import BEGINNING, FORMER, Chain, Happened, KeptLine, LedgerLine, extended
 from matchmaker.store.base import Claim, Decision, Offer
-from matchmaker.store.entries import dealing_of, dealing_values, former_line, line_values
+from matchmaker.store.entries import OF_A_QUESTION, dealing_of, dealing_values, former_line, line_values
 from matchmaker.store.sqlite.cases import VERSION, raise_counter
 
 LINE = "at, kind, who, case_id, level, purpose, detail"
@@ -108,6 +109,15 @@ def chain_names(connection: sqlite3.Connection) -> list[str]:
     return [name for (name,) in connection.execute(sql)]
 
 
+def after_004(connection: sqlite3.Connection) -> None:
+    """Do what the fourth migration leaves to the program: chain the lines, and keep digests of genes, not the genes."""
+    chain_former_lines(connection)
+    (secret,) = connection.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
+    genes = [gene for (gene,) in connection.execute("SELECT gene FROM matched_genes")]
+    connection.execute("DELETE FROM matched_genes")
+    connection.executemany("INSERT INTO matched_genes VALUES (?)", [(keyed(secret, gene),) for gene in genes])
+
+
 def purge(connection: sqlite3.Connection, lines_before: float, dealings_before: float) -> int:
     """Forget lines from the beginnings of chains, and dealings."""
     gone = 0
@@ -131,10 +141,10 @@ def _purge_chain(connection: sqlite3.Connection, chain: Chain, before: float) ->
 
 
 def _purge_dealings(connection: sqlite3.Connection, before: float) -> None:
-    """Forget old dealings; the last of each organisation stays, so that no number is given twice."""
+    """Forget old questions; what else was dealt stays, as does the last of each organisation, whose number goes on."""
     connection.execute(
-        "DELETE FROM dealings WHERE at < ? AND number < (SELECT max(number) FROM dealings AS other"
-        " WHERE other.organisation = dealings.organisation)",
+        f"DELETE FROM dealings WHERE at < ? AND content LIKE '{OF_A_QUESTION}%'"
+        " AND number < (SELECT max(number) FROM dealings AS other WHERE other.organisation = dealings.organisation)",
         (before,),
     )
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from matchmaker.store.base import StoreUnusable
 from matchmaker.store.sqlite.connecting import transaction
-from matchmaker.store.sqlite.ledger import chain_former_lines
+from matchmaker.store.sqlite.ledger import after_004
 
-_AFTERWARDS = {4: chain_former_lines}  # what SQL cannot do: a line's hash
+_AFTERWARDS = {4: after_004}  # what SQL cannot do: hashes
 _APPLICATION_ID = 0x4D4D4558  # "MMEX": tells our files from other SQLite files
 
 

@@ -64,7 +64,7 @@ def facts(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str
 def entries(connection: sqlite3.Connection) -> Iterator[list[Entry]]:
     """Yield everything in batches, within the transaction that the connection is in."""
     counters, told = facts(connection)
-    yield [("facts", [told["identity"], *(counters[name] for name in COUNTERS)])]
+    yield [("facts", [told["identity"], *(counters[name] for name in COUNTERS), told["secret"]])]
     for kind, sql in _READ.items():
         cursor = connection.execute(sql)
         shown = _SHOWN.get(kind, list)
@@ -94,8 +94,8 @@ def write(connection: sqlite3.Connection, batch: list[Entry]) -> None:
 
 
 def _write_facts(connection: sqlite3.Connection, values: list[Any]) -> None:
-    identity, *numbers = values
+    identity, *numbers, secret = values
     counters = dict(zip(COUNTERS, numbers, strict=True))
     connection.executemany("UPDATE counter SET value = ? WHERE name = ?", [(v, name) for name, v in counters.items()])
-    told = {"identity": identity, "epoch": secrets.token_hex(16), "filled": fill_mark(counters)}
+    told = {"identity": identity, "epoch": secrets.token_hex(16), "filled": fill_mark(counters), "secret": secret}
     connection.executemany("INSERT OR REPLACE INTO facts VALUES (?, ?)", list(told.items()))
