@@ -237,10 +237,8 @@ class CaseIndex:
 
     def _forget_empty_groups(self) -> None:
         """Number the groups that have cases anew, from 1. Errors: TooManyGroups, when none is empty."""
-        blocks = list(self._blocks.values())
-        used = set(np.unique(np.concatenate([self._open.groups(), *(block.group for block in blocks)])).tolist()) - {
-            NOBODY
-        }
+        groups = np.concatenate([self._open.groups(), *(block.group for block in self._blocks.values())])
+        used = set(np.unique(groups).tolist()) - {NOBODY}
         if self._merging or len(used) == len(self._groups):  # what is being put together has the old numbers
             raise TooManyGroups(f"more than {_MOST_GROUPS} groups do not fit")
         kept = {group: number for group, number in self._groups.items() if number in used}
@@ -252,6 +250,8 @@ class CaseIndex:
         self._turned = None
         self._groups = {group: fresh for fresh, group in enumerate(kept, NOBODY + 1)}
         self._permitted = {}
+        if len(self._groups) + NOBODY + 1 >= _MOST_GROUPS:
+            raise TooManyGroups(f"more than {_MOST_GROUPS} groups do not fit")
 
     def _current(self) -> list[Block]:
         if self._turned is None and len(self._open):
