@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach candidate,python3 python3.13 python3.12 python3.11,$(shell \
 	$(candidate) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(candidate))))
 
-.PHONY: setup demo serve test crash quality bench check format lock clean
+.PHONY: setup demo serve test crash soak privacy quality bench check format lock clean
 
 setup: $(VENV)/.ready
 
@@ -31,6 +31,12 @@ test: setup ## every test
 crash: setup ## kill a node, then a database's primary, again and again while they are written to; a quarter of an hour
 	@$(BIN)/python -m tests.soak.crash
 	@$(BIN)/python -m tests.soak.primary
+
+soak: setup ## every figure of what may be told, whole; some five minutes
+	@$(BIN)/python -m tests.soak.telling
+
+privacy: setup ## what attackers and honest peers learn of a served node; two minutes
+	@$(BIN)/python -m benchmarks.privacy
 
 quality: setup ## how well published cases are ranked; some minutes
 	@$(BIN)/python -m benchmarks.quality

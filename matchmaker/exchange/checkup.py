@@ -76,7 +76,13 @@ def _node_advice(config: Config) -> list[str]:
 
 def _party_advice(clients: list[Client], peers: list[Peer]) -> list[str]:
     advice = []
-    asking = {client.name for client in clients if client.role is Role.NODE and client.revoked_at is None}
+    nodes = [client for client in clients if client.role is Role.NODE and client.revoked_at is None]
+    asking = {client.name for client in nodes}
+    for client in nodes:
+        if client.contact is None:
+            advice.append(f"client {client.name} has no --contact: nobody there hears that a case was withdrawn")
+        if client.per_month is None:
+            advice.append(f"client {client.name} may ask about as many profiles as it likes, and is never stopped")
     for peer in peers:
         if peer.name not in asking:
             advice.append(f"peer {peer.name} may be asked but may not ask us: no client of that name")

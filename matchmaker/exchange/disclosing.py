@@ -17,6 +17,7 @@ from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.world import World
 from matchmaker.matching.finding import Hit, Most
+from matchmaker.matching.profile import Knowledge, Profile
 from matchmaker.mme.errors import InvalidRequest, OverBudget, Problem
 from matchmaker.mme.patient import Patient
 from matchmaker.ontology.hpo import Ontology
@@ -142,7 +143,7 @@ class Disclosing:
         )  # fmt: skip
         hits = generation.search(profile, (), most, eligible)
         good, changed = self._read(hits, eligible)
-        kept = self._first(good, set(profile.genes), with_gene, without)
+        kept = _first(good, profile, generation.knowledge, with_gene, without)
         # A peer may ask with a case that it once had from us; what else it is told does not depend on its id.
         others = [(hit, case) for hit, case in kept if name_for(client.name, case.public_id) != patient.id]
         results = generation.answers.results(profile, others, client, self._following.directory.collections)
@@ -167,25 +168,6 @@ class Disclosing:
         good, changed = self._read(hits, eligible)
         results = generation.answers.results(profile, good, client, self._following.directory.collections)
         return _Found(results, Question("", "", frozenset(), 0), 0, None, changed)
-
-    def _first(
-        self, hits: Sequence[tuple[Hit, KeptCase]], asked: set[str], with_gene: int, without_gene: int
-    ) -> list[tuple[Hit, KeptCase]]:
-        """Return the best hits that share a gene, and the best that share none, in their order.
-
-        Of those that share a gene, first the best of each gene: the many cases of one candidate never hide the only one
-        of another.
-        """
-        sharing = [hit for hit in hits if hit[0].shares_gene]
-        met: set[str] = set()
-        first, later = list[tuple[Hit, KeptCase]](), list[tuple[Hit, KeptCase]]()
-        for hit in sharing if len(sharing) > with_gene else ():
-            genes, _ = self._following.current.knowledge.candidates(evidence(hit[1].content or {}, Level.MINIMAL))
-            (later if met >= genes.keys() & asked else first).append(hit)
-            met |= genes.keys() & asked
-        chosen = {hit.key for hit, _ in ([*first, *later] or sharing)[:with_gene]}
-        chosen |= {hit.key for hit, _ in [hit for hit in hits if not hit[0].shares_gene][:without_gene]}
-        return [hit for hit in hits if hit[0].key in chosen]
 
     def _read(self, hits: Sequence[Hit], eligible: Eligible) -> tuple[list[tuple[Hit, KeptCase]], bool]:
         """Return hits with their cases, without those that are no more what was scored; and whether there are such."""
@@ -265,6 +247,29 @@ class Disclosing:
             live = set((await self._store.settle(claim)).told)
             results = [one for one in results if one.key in live]
         raise StoreBusy("the store is too slow to tell in time what may be told")
+
+
+def _first(
+    hits: Sequence[tuple[Hit, KeptCase]], asked: Profile, knowledge: Knowledge, with_gene: int, without_gene: int
+) -> list[tuple[Hit, KeptCase]]:
+    """Return the best hits that share a gene, and the best that share none, in their order.
+
+    Of those that share a gene, first the best of each gene: the many cases of one candidate never hide the only one of
+    another.
+    """
+    sharing = [one for one in hits if one[0].shares_gene]
+    if len(sharing) > with_gene:
+        met: set[str] = set()
+        news: dict[int, bool] = {}
+        for hit, case in sharing:
+            genes, _ = knowledge.candidates(evidence(case.content or {}, Level.MINIMAL))
+            shared = genes.keys() & asked.genes.keys()
+            news[hit.key] = not shared <= met
+            met |= shared
+        sharing.sort(key=lambda one: not news[one[0].key])  # stable: the best of each kind stays the first
+    others = [one for one in hits if not one[0].shares_gene]
+    chosen = {hit.key for hit, _ in (*sharing[:with_gene], *others[:without_gene])}
+    return [one for one in hits if one[0].key in chosen]
 
 
 def _offers(results: Sequence[Result]) -> tuple[Offer, ...]:

@@ -16,6 +16,7 @@ from matchmaker.records.dealing import Dealing, Event
 
 _REMEMBER_SECONDS = 86_400.0  # a repeated question is noted once a day
 _TIDY_SECONDS = 3_600.0
+_MOST_PROFILES = 50_000  # remembered of an organisation that may ask as much as it likes
 
 
 class Reason(StrEnum):
@@ -126,11 +127,12 @@ class Account:
         self._tidied, since = now, now - SPAN_SECONDS
         self._questions = {digest: one for digest, one in self._questions.items() if one[0] > since}
         self._told = {case: told for case, told in self._told.items() if told.last > since}
-        kept = [n for n, digest in enumerate(self._order) if self._profiles[digest].last > since]
+        kept = [n for n, digest in enumerate(self._order) if self._profiles[digest].last > since][-_MOST_PROFILES:]
         if len(kept) < len(self._order):
             sketches = self._sketches[kept]
             self._order = [self._order[n] for n in kept]
             self._profiles = {digest: self._profiles[digest] for digest in self._order}
+            self._questions = {digest: one for digest, one in self._questions.items() if one[1] in self._profiles}
             self._sketches = np.concatenate([sketches, np.zeros((64, ROWS), np.uint8)])
 
     def profiles_since(self, now: float) -> list[float]:

@@ -1,5 +1,6 @@
 """Told only what may be told, over real sockets: levels, limits, agreements, ids, previews, reports."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -537,3 +538,30 @@ async def test_purposes_are_heeded(node: RunningNode, owner: dict[str, str]) -> 
     for purpose, count in ((Purpose.CLINICAL, 1), (Purpose.RESEARCH, 0)):
         who = await node.add_client(f"for-{purpose.value}", purpose=purpose)
         assert len((await ask(node, who, patient_json("q", features=THREE)))[1]["results"]) == count
+
+
+async def test_no_question_leaves_about_a_case_that_another_worker_has_withdrawn(start_node: StartNode) -> None:
+    """Two workers over one store; the one waits for its turn to ask a slow peer while the other one withdraws."""
+
+    async def slowly(writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(1.0)
+        await says(peer_answer())(writer)
+
+    async with start_node("ireland", peers__concurrency=1) as one, start_node("ireland") as other:
+        owner = await one.add_client("dublin", Role.DEPOSITOR)
+        await other.exchange._following.catch_up()  # noqa: SLF001 - what the background loop does, without its wait
+        async with fake_peers({"spain": slowly}) as fakes:
+            await one.add_peer("spain", fakes["spain"].url)
+            views = [await put(one, owner, patient_json(name)) for name in ("first", "second")]
+            first = asyncio.create_task(call(one, "POST", "/api/cases/first/search", owner))
+            await asyncio.sleep(0.3)
+            second = asyncio.create_task(call(one, "POST", "/api/cases/second/search", owner))
+            await asyncio.sleep(0.3)
+            assert (await call(other, "DELETE", "/api/cases/second", owner))[0] == 204
+            await first
+            _, found, _ = await second
+            sent = b"".join(fakes["spain"].questions)
+    assert name_for("spain", views[0]["publicId"]).encode() in sent
+    assert name_for("spain", views[1]["publicId"]).encode() not in sent
+    report = next(one for one in found["nodes"] if one["node"] == "spain")
+    assert (report["status"], report["reason"]) == ("not asked", "the case was withdrawn meanwhile")
