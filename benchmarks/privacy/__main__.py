@@ -190,8 +190,8 @@ def row_of(name: str, askers: Sequence[Asker], cases: int, agreement: str) -> Ro
     return Row(name, agreement, ends.total(), ends[OK], refused, len(told), len(told) / cases, beyond)
 
 
-async def measured(count: int, seed: int, say: Callable[[str], None] = lambda _text: None) -> tuple[int, list[Row]]:
-    """Return how many cases the node held, and a row for every asker."""
+async def measured(count: int, seed: int, honest_kinds: Sequence["Kind"] | None = None) -> tuple[int, list[Row]]:
+    """Return how many cases the node held, and a row for every asker; of honest peers those of some kinds."""
     knowledge = load_knowledge(load_config(None, {"ontology.cache_dir": user_cache_dir()}, {}))
     stage = _stage(published(knowledge.genes), count, seed)
     rows = []
@@ -206,11 +206,8 @@ async def measured(count: int, seed: int, say: Callable[[str], None] = lambda _t
         row = row_of(name, askers, len(stage.node), str(DEFAULT_PER_MONTH))
         row.without = without_defence(knowledge, stage, asked)
         rows.append(row)
-        say(name)
-    for with_genes in (True, False):
-        for kind in HONEST:
-            rows.append(await _honest_row(kind, stage, knowledge, with_genes=with_genes))
-            say(rows[-1].who)
+    wanted = [(kind, with_genes) for with_genes in (True, False) for kind in honest_kinds or HONEST]
+    rows += [await _honest_row(kind, stage, knowledge, with_genes=with_genes) for kind, with_genes in wanted]
     return len(stage.node), rows
 
 

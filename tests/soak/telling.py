@@ -60,7 +60,7 @@ async def put(session: ClientSession, url: str, patient: dict[str, Any], circle:
         response.raise_for_status()
 
 
-async def denied_or_absent(folder: Path, trials: int) -> ToldApart:
+async def denied_or_absent(folder: Path, trials: int, settled_seconds: float = 3.0) -> ToldApart:
     """Try to tell a denied case from an absent one; each of two nodes denies for half of the trials."""
     features = [{"id": f"HP:{number:07d}"} for number in (252, 1250, 1263, 729, 1270, 1249)]
     genes = [{"gene": {"id": gene}} for gene in ("BCKDK", "TTN", "MYH7")]
@@ -78,7 +78,7 @@ async def denied_or_absent(folder: Path, trials: int) -> ToldApart:
                     await put(session, url, {**patient, "id": f"case{number}"}, "all" if number % 2 else "none")
             for double in doubles:
                 await put(session, denying, double, "none")
-            await asyncio.sleep(3)  # snapshots are written meanwhile
+            await asyncio.sleep(settled_seconds)  # snapshots are written meanwhile
             await ask_both(denying, lacking, SPAIN, asked, trials // 2, seen, turn)
     return seen.figures()
 
