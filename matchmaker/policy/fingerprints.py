@@ -91,8 +91,8 @@ def packed(rows: NDArray[np.uint8]) -> str:
 
 
 def rows_of(sketch: str) -> NDArray[np.uint8]:
-    """Return the rows of a sketch; for that of a profile without terms, rows that equal no other's."""
-    if not sketch:
+    """Return the rows of a sketch; for none, or one of another version, rows that equal those of no profile."""
+    if len(sketch) != ROWS // 2:  # two hexadecimal digits hold four rows
         return np.full(ROWS, _VALUES, np.uint8)
     bytes_ = np.frombuffer(bytes.fromhex(sketch), np.uint8)
     return np.stack([bytes_ >> shift & 3 for shift in (0, 2, 4, 6)], axis=1).reshape(-1)

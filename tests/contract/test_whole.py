@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import json
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Any
 
 import pytest
 
+from matchmaker.exchange.auditing import verify
 from matchmaker.exchange.backup import BackupUnusable, contents_of, copy, restore, withdrawn_in, write_backup
 from matchmaker.exchange.withdrawals import Withdrawal
+from matchmaker.records.collection import Collection
+from matchmaker.records.dealing import Dealing, Event
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.records.reference import Kind, ReferenceFile
-from matchmaker.store.base import Store, StoreBusy, StoreHasOthers, StoreUnusable
-from matchmaker.store.entries import Entry
+from matchmaker.records.sharing import Circle, Sharing
+from matchmaker.store.base import Claim, Decision, Store, StoreBusy, StoreHasOthers, StoreUnusable
+from matchmaker.store.entries import Digest, Entry, line_of
 from matchmaker.store.mongo import open_mongo
 from matchmaker.store.sqlite.adapter import open_sqlite
 from tests.contract.conftest import OpenStore
@@ -49,6 +54,10 @@ async def furnished(store: Store) -> None:
     await store.add_peer(Peer("spain", "https://es.example", "ES", "/run/token", "1.1", "M"))
     for number in range(3):
         await store.settle(answered("spain", number, ("NCBIGene:1", "ä"), 3.0 - number))
+    told = {"name": "rare", "institution": "Dublin", "contact": {"name": "Team", "href": "mailto:a@b.example"}}
+    await store.put_collection(Collection.model_validate(told))
+    dealing = Dealing("node spain", 1.0, Event.ASKED, "d", "d", "00", True, (1,), (2**62,), (3,))
+    await store.settle(Claim("node spain", (), lambda _account, _offers: Decision((), (dealing,))))
     await store.set_reference([ReferenceFile(Kind.HPO, "hp.obo", "1", "00", 1.0, bytes(range(256)))])
 
 
@@ -67,7 +76,7 @@ async def test_a_copy_is_the_same_in_every_answer_and_every_byte(store: Store, o
     await furnished(store)
     told = await copy(store, other, quiet)
     assert {kind: figures["count"] for kind, figures in told.contents.items()} == {
-        "case": 6, "client": 2, "peer": 1, "audit": 8, "line": 3, "chain": 1, "gene": 2, "work": 1, "reference": 1,
+        "case": 6, "client": 2, "peer": 1, "collection": 1, "audit": 8, "line": 3, "chain": 1, "dealing": 1, "gene": 2, "work": 1, "reference": 1,
     }  # fmt: skip
     for question in _QUESTIONS:
         assert await question(store) == await question(other)
@@ -232,6 +241,36 @@ async def test_a_backup_is_equal_to_the_store_at_one_revision(store: Store, othe
     assert (tmp_path / "backup").stat().st_mode & 0o777 == 0o600
     with pytest.raises(BackupUnusable, match="exists already"):
         await write_backup(store, tmp_path / "backup", "now", quiet)
+
+
+async def test_a_backup_of_the_version_before_is_brought_up_to_date(other: Store, tmp_path: Path) -> None:
+    """As it was written before there were agreements, collections and chains."""
+    patient = json.dumps(draft("p1").patient.to_json())
+    entries: list[Entry] = [
+        ("facts", ["identity", 1, 2, 0, 2, 3]),
+        ("case", ["dublin", "p1", "0" * 32, "all", patient, 1.0, 1.0, 1]),
+        ("client", ["spain", "node", "digest", None, "ES", 1.0, None]),
+        ("audit", [1, 1.0, "dublin", "deposited", "0" * 32]),
+        ("line", [1.0, "spain", 3, '["NCBIGene:1"]']),
+        ("line", [2.0, "spain", 0, "[]"]),
+        ("gene", ["NCBIGene:1"]),
+    ]
+    digest = Digest()
+    digest.add(entries)
+    head = {"matchmaker-backup": 1, "version": "0.1.0", "made_at": "then"}
+    lines = [json.dumps(head).encode() + b"\n", *map(line_of, entries), json.dumps({"end": digest.told()}).encode()]
+    (tmp_path / "former").write_bytes(gzip.compress(b"".join(lines)))
+    await restore(other, tmp_path / "former", none, 5.0, replace=False, progress=quiet)
+    case = await other.case("dublin", "p1")
+    assert case
+    assert case.sharing == Sharing(Circle.ALL)
+    assert await other.clients() == [Client("spain", Role.NODE, "digest", None, "ES", 1.0)]
+    found = await verify(other, quiet)
+    assert (found.faults, found.lines) == ((), 2)
+    totals = await other.ledger_totals()
+    assert (totals.requests, totals.results, totals.unique_genes) == (2, 3, 1)
+    assert "NCBIGene" not in str([entry async for batch in other.export() for entry in batch if entry[0] == "gene"])
+    assert len(await other.secret()) == 64
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "no end", "missing", "rubbish"])

@@ -10,8 +10,10 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
+from matchmaker.exchange.auditing import verify
 from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
+from matchmaker.records.sharing import Circle, Sharing
 from matchmaker.store.base import CaseTooLarge, StoreBusy, StoreUnusable
 from matchmaker.store.mongo import MongoStore, make_client, open_mongo
 from matchmaker.store.mongodb.database import DURABLE
@@ -172,3 +174,34 @@ async def test_a_write_without_a_primary_is_refused_in_time_and_done_when_there_
         await store.deposit([draft("p3")], 3.0)
         assert {case.id for case in await store.cases_of("dublin", "", 9)} - {"p2"} == {"p1", "p3"}
         await store.close()
+
+
+async def test_a_database_of_the_first_version_is_brought_up_to_date(uri: str, database: Any) -> None:
+    """Also where that was broken off: done again, it comes to the same."""
+    store = await open_mongo(uri)
+    await store.deposit([draft("p1")], 1.0)
+    await store.close()
+    for number in range(3):
+        database["ledger"].insert_one({"at": float(number), "asker": "spain", "results": number, "genes": "[]"})
+    database["matched_genes"].insert_one({"_id": "NCBIGene:1", "matched": True})
+    client = {"role": "node", "token_sha256": "x", "institution": None, "country": None, "created_at": 1.0}
+    database["clients"].insert_one({"_id": "spain", **client, "revoked_at": None})
+    database["cases"].update_many({}, {"$set": {"sharing": "country"}})
+    facts = {"$set": {"schema": 1}, "$unset": {"secret": ""}}
+    for _ in range(2):
+        database["meta"].update_one({"_id": "facts"}, facts)
+        store = await open_mongo(uri)
+        found = await verify(store, lambda _done: None)
+        assert (found.faults, found.lines) == ((), 3)
+        assert (await store.clients())[0].per_month == 100
+        case = await store.case("dublin", "p1")
+        assert case
+        assert case.sharing == Sharing(Circle.COUNTRY)
+        assert (await store.ledger_totals()).unique_genes == 1
+        await store.settle(answered("spain", 1, (), 9.0))
+        assert (await verify(store, lambda _done: None)).lines == 4
+        await store.close()
+        database["ledger"].delete_many({"at": 9.0})
+        database["chains"].delete_many({"_id": {"$ne": "before"}})
+        facts = {"$set": {"schema": 1}}
+    assert database["matched_genes"].count_documents({"_id": {"$regex": "NCBI"}}) == 0

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.errors import OperationFailure
 
 from matchmaker.store.base import Check, StoreBusy
 from matchmaker.store.deciding import COUNTERS, check_copy, fill_mark
@@ -17,6 +18,7 @@ from matchmaker.store.mongodb.ledger import Ledger
 
 _BATCH = 2_000
 _LOOKS, _LOOK_SECONDS = 200, 0.02
+_SNAPSHOT_UNAVAILABLE = 246
 _ORDER = {
     "case": ["revision"],
     "client": ["_id"],
@@ -41,13 +43,30 @@ class Whole(Ledger):
             seen = await self._marks(None)
             for _ in range(_LOOKS):
                 async with self.session(snapshot=True) as session:
-                    if not _reaches(await self._marks(session), seen):
-                        await asyncio.sleep(_LOOK_SECONDS)  # a snapshot may lag behind what was acknowledged
+                    if not await self._is_as_new_as(seen, session):
+                        await asyncio.sleep(_LOOK_SECONDS)
                         continue
                     async for batch in self._entries(session):
                         yield batch
                     return
             raise StoreBusy("MongoDB gives no snapshot that is as new as what it has acknowledged; try again")
+
+    async def _is_as_new_as(self, seen: Document, session: AsyncClientSession) -> bool:
+        """Tell whether a snapshot shows all that was seen: it may lag behind what was acknowledged.
+
+        It may be older than a collection or an index that was just made, too, and then cannot be read.
+        """
+        bare = self.client.get_database(self.database.name)
+        try:
+            if not _reaches(await self._marks(session), seen):
+                return False
+            for collection in COLLECTIONS.values():
+                await bare.get_collection(collection).find_one({}, session=session)
+        except OperationFailure as error:
+            if error.code != _SNAPSHOT_UNAVAILABLE:
+                raise
+            return False
+        return True
 
     async def _marks(self, session: AsyncClientSession | None) -> Document:
         """Return what tells how far the database is: facts, counters, and the ledger's totals."""
