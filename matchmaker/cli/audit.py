@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from matchmaker.cli.backups import must_exist
 from matchmaker.cli.options import ConfigFile, DataDir, Json, configured
-from matchmaker.cli.showing import plain, progress_bar
+from matchmaker.cli.showing import plain, progress_bar, wide_console
 from matchmaker.cli.store_access import with_store
 from matchmaker.exchange.auditing import Heads, Verified, against, verify
 from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.exchange.places import configured_place
-from matchmaker.exchange.reporting import Disclosed, report_on
+from matchmaker.exchange.reporting import Disclosed, disclosures, report_on
 from matchmaker.ontology.files import replace_file
 from matchmaker.policy.names import name_for
 from matchmaker.records.ledger import Happened, LedgerLine
@@ -33,6 +32,7 @@ _TO_OPERATORS = (
     Happened.RELEASED,
     Happened.GRANTED,
     Happened.REVOKED,
+    Happened.COLLECTION,
     Happened.PURGED,
 )
 
@@ -57,6 +57,8 @@ def verify_(
     typer.echo(f"{found.lines:,} lines in {len(found.chains):,} chains")
     if found.faults:
         raise typer.Exit(1)
+    if heads and not noted:
+        typer.echo(f"nothing was noted in {heads} before: compared with nothing, and noted now")
     if heads:
         told = {chain.name: [chain.lines, chain.head] for chain in found.chains}
         replace_file(heads, [json.dumps(told, indent=1).encode() + b"\n"], mode=0o600)
@@ -64,6 +66,8 @@ def verify_(
 
 
 def _noted(file: Path | None) -> Heads:
+    if file is not None and not file.parent.is_dir():
+        raise ConfigInvalid(f"--heads: there is no directory {file.parent}")
     if file is None or not file.exists():
         return {}
     try:
@@ -94,33 +98,41 @@ def report(
     data_dir: DataDir = None,
 ) -> None:
     """Report on one patient: who was told what of the case, when; withdrawn cases included."""
-    told = asyncio.run(with_store(_existing(configured(config, data_dir)), lambda store: _report(store, owner, case)))
+    settled = _existing(configured(config, data_dir))
+    told, contacts = asyncio.run(with_store(settled, lambda store: _report(store, owner, case)))
     if as_json:
-        for line in told.lines:
-            typer.echo(json.dumps(_row(line, told.case.public_id), ensure_ascii=False))
+        typer.echo(disclosures(told).model_dump_json(by_alias=True, exclude_none=True))
         return
-    console = Console(highlight=False, soft_wrap=True)
+    console = wide_console()
     state = ", withdrawn" if told.case.withdrawn else ""
     console.print(plain(f"{owner}'s case {case}{state}: {len(told.lines)} disclosures", 400))
     if told.lines:
-        table = Table("when (UTC)", "who", "what", "level", "purpose", "knows it as")
+        table = Table(
+            "when (UTC)", "who", "what", "level", "purpose", Column("knows it as", no_wrap=True, min_width=32)
+        )
         for line in told.lines:
             row = _row(line, told.case.public_id)
             table.add_row(row["at"], plain(row["who"]), row["what"], row["level"], row["purpose"], row["knownAs"])
         console.print(table)
     for name in told.notices:
-        console.print(plain(f"to be told that it was withdrawn: {name}", 200))
+        to = contacts.get(name) or "no contact is known: see client add --contact"
+        console.print(plain(f"to be told that it was withdrawn: {name} ({to})", 200))
 
 
-async def _report(store: Store, owner: str, case_id: str) -> Disclosed:
+async def _report(store: Store, owner: str, case_id: str) -> tuple[Disclosed, dict[str, str | None]]:
     case = await store.case(owner, case_id)
     if case is None:
         raise NameUnknown(f"{owner!r} has no case {case_id!r}")
-    return await report_on(store, case)
+    return await report_on(store, case), {client.name: client.contact for client in await store.clients()}
 
 
 def _row(line: LedgerLine, public_id: str) -> dict[str, str]:
-    what = {Happened.TOLD: "told", Happened.SHOWN: "shown to a user of this node", Happened.ASKED: "asked about it"}
+    what = {
+        Happened.TOLD: "told",
+        Happened.SHOWN: "shown to a user of this node",
+        Happened.ASKED: "asked about it",
+        Happened.UNSENT: "the question never left",
+    }
     told = {"at": _when(line.at), "who": line.who, "what": what[line.kind], "level": line.level}
     return {**told, "purpose": line.purpose, "knownAs": name_for(line.who, public_id)}
 
@@ -137,7 +149,7 @@ def recent(
     table = Table("when (UTC)", "what", "who", "")
     for line in lines:
         table.add_row(_when(line.at), line.kind.value, plain(line.who), plain(line.detail, 120))
-    Console(highlight=False).print(table if lines else "nothing yet")
+    wide_console().print(table if lines else "nothing yet")
 
 
 def _when(seconds: float) -> str:

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from matchmaker.cli.options import ConfigFile, DataDir, NodeName, configured
-from matchmaker.cli.showing import plain
+from matchmaker.cli.showing import plain, wide_console
 from matchmaker.cli.store_access import check_country, check_name, with_store, write_with_line
 from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.policy.agreement import SPAN_SECONDS
@@ -74,9 +73,13 @@ async def _add(store: Store, client: Client, line: LedgerLine) -> None:
     former = next((one for one in await store.clients() if one.name == client.name), None)
     if former is not None and former.revoked_at is not None:
         before = former.institution
-        if (former.role, former.organisation) != (client.role, client.organisation):
+        gains = former.role is client.role is Role.DEPOSITOR and before is None
+        if (former.role, former.organisation) != (client.role, client.organisation) and not gains:
             was = f"a {former.role.value} of {before}" if before else f"a {former.role.value} of no institution"
             raise ConfigInvalid(f"NAME: {client.name} was {was}; add it as that again, or choose another name")
+    peer = next((one for one in await store.peers() if one.name == client.name), None)
+    if peer is not None and (client.role is not Role.NODE or client.country not in {None, peer.country}):
+        raise ConfigInvalid(f"NAME: {client.name} is a peer, of {peer.country}: one node in both directions")
     await write_with_line(store, store.add_client(client), line)
 
 
@@ -112,7 +115,7 @@ def show(config: ConfigFile = None, data_dir: DataDir = None) -> None:
             client.name, client.role, client.country or "", plain(client.institution), since, until, client.purpose,
             asked, told, state,
         )  # fmt: skip
-    Console().print(table if clients else "no clients yet; add one with: matchmaker client add")
+    wide_console().print(table if clients else "no clients yet; add one with: matchmaker client add")
 
 
 async def _states(store: Store) -> tuple[list[Client], dict[str, tuple[str, str, str]]]:

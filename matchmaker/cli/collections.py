@@ -2,23 +2,24 @@
 
 import asyncio
 import json
+import time
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from matchmaker.cli.options import ConfigFile, DataDir, configured
-from matchmaker.cli.showing import plain
-from matchmaker.cli.store_access import with_store
+from matchmaker.cli.showing import plain, wide_console
+from matchmaker.cli.store_access import with_store, write_with_line
 from matchmaker.exchange.config import ConfigInvalid
 from matchmaker.mme.errors import InvalidRequest
 from matchmaker.mme.validation import validate
 from matchmaker.policy.data_use import collection_allows
 from matchmaker.records.collection import Collection
+from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Purpose
 from matchmaker.store.base import NameUnknown, Store
 
@@ -27,7 +28,9 @@ _LARGEST = 1 << 20
 _TEMPLATE = """\
 # A collection of cases, as the 1+MG survey on accessible genomes (July 2020) asks. Fill it in, leave out what does not
 # apply, and give it to: matchmaker collection add FILE. What is not known counts as no.
+# Letters, digits, dot, dash, underscore:
 name = "rare-diseases"
+# The --institution of the depositors whose cases belong to it, or the name of one that has none:
 institution = "Hospital of Dublin"
 title = "Unsolved rare diseases"
 # clinical, research or other
@@ -84,7 +87,18 @@ async def _put(store: Store, collection: Collection) -> bool:
     before = others.get(collection.name)
     if before is not None and before.institution != collection.institution:
         raise ConfigInvalid(f"name: {collection.name} is a collection of {before.institution}; choose another name")
-    return await store.put_collection(collection)
+    changed = await store.put_collection(collection)
+    line = LedgerLine(time.time(), Happened.COLLECTION, collection.institution, detail=_change(before, collection))
+    await store.write_ledger([line])
+    return changed
+
+
+def _change(before: Collection | None, after: Collection) -> str:
+    """Say what is another answer than before, of those that decide what may be told."""
+    old, new = (one.to_json() if one else {} for one in (before, after))
+    deciding = ("legalBasis", "benefitOfOthers", "futureResearch", "dataUse", "until")
+    said = [f"{key}: {old.get(key, '-')} -> {new.get(key, '-')}" for key in deciding if old.get(key) != new.get(key)]
+    return f"{after.name} {'changed' if before else 'added'}; {'; '.join(said) or 'nothing that decides who is told'}"
 
 
 @app.command("list")
@@ -103,7 +117,7 @@ def show_all(config: ConfigFile = None, data_dir: DataDir = None) -> None:
             use,
             _words(one),
         )
-    Console().print(table if found else "no collections yet; begin with: matchmaker collection template")
+    wide_console().print(table if found else "no collections yet; begin with: matchmaker collection template")
 
 
 @app.command()
@@ -123,19 +137,26 @@ def remove(
     name: Annotated[str, typer.Argument(metavar="NAME")], config: ConfigFile = None, data_dir: DataDir = None
 ) -> None:
     """Forget a collection: its cases are then told to nobody but their owners."""
-    asyncio.run(with_store(configured(config, data_dir), lambda store: store.remove_collection(name)))
+    line = LedgerLine(time.time(), Happened.COLLECTION, "", detail=f"{name} removed")
+    settled = configured(config, data_dir)
+    asyncio.run(with_store(settled, lambda store: write_with_line(store, store.remove_collection(name), line)))
     typer.echo(f"{name} is no collection any more; what of its cases is left is told to nobody but their owners")
 
 
 def _words(collection: Collection) -> str:
-    """Say for which purposes cases may be told, to somebody abroad."""
+    """Say for which purposes cases may be told, and how far away."""
     today = datetime.now(UTC).date()
-    abroad = [
-        purpose.value
-        for purpose in Purpose
-        if collection_allows(collection, purpose, today, own_institution=False, compatriot=False)
-    ]
-    return f"for {' and '.join(abroad)} use" if abroad else "to nobody abroad"
+    told = {
+        near: [
+            purpose.value
+            for purpose in Purpose
+            if collection_allows(collection, purpose, today, own_institution=near, compatriot=near)
+        ]
+        for near in (False, True)
+    }
+    if told[False]:
+        return f"for {' and '.join(told[False])} use"
+    return f"for {' and '.join(told[True])} use, to nobody abroad" if told[True] else "to nobody but their owners"
 
 
 def _read(file: Path) -> Collection:

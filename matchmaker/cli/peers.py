@@ -21,7 +21,8 @@ from matchmaker.mme.strict_json import printable
 from matchmaker.peers.client import read_token
 from matchmaker.peers.outcome import PeerFailure
 from matchmaker.records.ledger import Happened, LedgerLine
-from matchmaker.records.party import Peer
+from matchmaker.records.party import Peer, Role
+from matchmaker.store.base import Store
 
 app = typer.Typer(help="Peers: the nodes that this one asks.", no_args_is_help=True)
 
@@ -54,7 +55,7 @@ def add(
     read_token(token_file)
     peer = Peer(name, url.rstrip("/"), country, str(token_file.resolve()), api_version, mitochondrion)
     line = LedgerLine(time.time(), Happened.GRANTED, name, detail="peer")
-    asyncio.run(with_store(settled, lambda store: write_with_line(store, store.add_peer(peer), line)))
+    asyncio.run(with_store(settled, lambda store: _add(store, peer, line)))
     typer.echo(f"{name} is a peer now; try: matchmaker peer test {name}")
 
 
@@ -100,6 +101,15 @@ def test(name: NodeName, config: ConfigFile = None, data_dir: DataDir = None) ->
 async def _heartbeat(config: Config, peer: Peer) -> HeartbeatBody | PeerFailure:
     async with open_peer_client(config) as client:
         return await client.heartbeat(peer, config.peers.deadline_seconds)
+
+
+async def _add(store: Store, peer: Peer, line: LedgerLine) -> None:
+    client = next((one for one in await store.clients() if one.name == peer.name and one.revoked_at is None), None)
+    if client is not None and client.role is not Role.NODE:
+        raise ConfigInvalid(f"NAME: {peer.name} is a depositor of this node; choose another name for the peer")
+    if client is not None and client.country not in {None, peer.country}:
+        raise ConfigInvalid(f"--country: the client {peer.name} is of {client.country}: one node in both directions")
+    await write_with_line(store, store.add_peer(peer), line)
 
 
 def _check_url(url: str, *, allow_http: bool) -> None:

@@ -13,12 +13,19 @@ from matchmaker.mme.messages import Explanation
 from matchmaker.mme.strict_json import printable
 
 _WIDTH = 60
+_WIDE = 240
 _SHOWN = 6  # reasons of one kind, heaviest first
 
 
 def plain(text: str | None, limit: int = _WIDTH) -> Text:
     """Return a stranger's text without control characters or markup, cut to `limit` characters."""
     return Text(printable(text or "", limit))
+
+
+def wide_console() -> Console:
+    """Return a console for tables of ids and names, which are whole where nobody looks at a screen."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=max(_WIDE, console.width))
 
 
 @contextlib.contextmanager

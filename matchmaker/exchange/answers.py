@@ -6,6 +6,7 @@ making objects of them only to write them down again.
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import floor
 from typing import Any
 
 from pydantic_core import to_json
@@ -114,8 +115,8 @@ class Answers:
         minimal = level is Level.MINIMAL and not own
         if minimal:
             related = [[one, through, through, weight] for one, _, through, weight in related]
-        # To one digit: the rest would tell how much there is besides what is shared, as its parts would.
-        score = round(hit.score.value, 1) if minimal else hit.score.value
+        # To one digit, downwards: the rest would tell how much there is besides what is shared, as its parts would.
+        score = floor(hit.score.value * 10) / 10 if minimal else hit.score.value
         begun = b'{"score":{"patient":%s},"patient":%s' % (b"%a" % score, to_json(patient))
         if not minimal:
             begun += b',"_score":%s' % self._score_parts(hit.score)

@@ -103,10 +103,21 @@ class Asking:
             return []
         await self._write_down(case, planned.peers)
 
+        left: set[str] = set()  # peers to whom the question left
+
+        async def still(peer: Peer) -> bool:
+            may = await self._still(case.kept)
+            left.update({peer.name} if may else ())
+            return may
+
         asked = await self._fanout.ask_all(
             planned.peers,
-            lambda peer: self._peer_client.ask(peer, planned.patients[peer.name], lambda: self._still(case.kept)),
+            lambda peer: self._peer_client.ask(peer, planned.patients[peer.name], lambda: still(peer)),
         )
+        now, level = self._world.now(), case.sharing.level.word
+        if unsent := [peer.name for peer in planned.peers if peer.name not in left]:
+            lines = [LedgerLine(now, Happened.UNSENT, name, case.public_id, level) for name in unsent]
+            await self._store.write_ledger(lines)
         return [without_echoes(one, planned.patients[one.peer.name].id) for one in asked]
 
     async def _still(self, kept: KeptCase) -> bool:

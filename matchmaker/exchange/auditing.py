@@ -21,7 +21,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """How many lines stand in how many chains, and the first fault of each chain that has one."""
+    """How many lines stand in how many chains, and every fault."""
 
     lines: int
     chains: tuple[Chain, ...]
@@ -34,9 +34,9 @@ async def verify(store: Store, progress: Progress) -> Verified:
     faults: list[Fault] = []
     done = 0
     for chain in chains:
-        fault, seen = await _verify_chain(chain, store.chain_lines(chain.name), partial(_add, progress, done))
+        found, seen = await _verify_chain(chain, store.chain_lines(chain.name), partial(_add, progress, done))
         done += seen
-        faults += [Fault(chain.name, fault)] if fault else []
+        faults += [Fault(chain.name, fault) for fault in found]
     known = {chain.name for chain in chains}
     faults += [Fault(name, "its head is missing") for name in await store.chain_names() if name not in known]
     return Verified(done, tuple(chains), tuple(faults))
@@ -67,19 +67,22 @@ async def against(store: Store, chains: Sequence[Chain], heads: Heads) -> list[F
 
 async def _verify_chain(
     chain: Chain, batches: AsyncIterator[list[KeptLine]], progress: Progress
-) -> tuple[str | None, int]:
-    """Return the first fault of a chain, if it has one, and how many lines were looked at."""
+) -> tuple[list[str], int]:
+    """Return the faults of a chain, and how many lines were looked at. After a fault it goes on from there."""
     last: KeptLine | None = None
+    faults: list[str] = []
     seen = 0
     async for batch in batches:
         for line in batch:
             if line.number >= chain.lines:
                 break  # added since
             if fault := first_fault(chain, last, line):
-                return fault, seen
+                faults.append(fault)
             last, seen = line, seen + 1
         progress(seen)
     number, head = (last.number + 1, last.hash) if last else (chain.first, chain.base)
     if number < chain.lines:
-        return f"lines {number} to {chain.lines - 1} are missing", seen
-    return ("its head was changed" if head != chain.head else None), seen
+        faults.append(f"lines {number} to {chain.lines - 1} are missing")
+    elif head != chain.head:
+        faults.append("its head was changed")
+    return faults, seen

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from matchmaker.exchange.config import Config, Node
+from matchmaker.exchange.config import Config, Disclosure, Node
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.genome.genes import GenesUnreadable
 from matchmaker.genome.variants import ChainUnreadable
@@ -45,7 +45,8 @@ def check(config: Config, clients: list[Client], peers: list[Peer]) -> Checkup:
         f"peer {peer.name} bears this node's own name; remove it" for peer in peers if peer.name == config.node.name
     ]
     wrong += [problem for peer in peers if (problem := _token_problem(peer))]
-    advice = [*_node_advice(config), *_party_advice(clients, peers), *_version_advice(versions)]
+    advice = [*_node_advice(config), *_disclosure_advice(config), *_party_advice(clients, peers)]
+    advice += _version_advice(versions)
     return Checkup(versions, tuple(wrong), tuple(advice))
 
 
@@ -71,6 +72,18 @@ def _node_advice(config: Config) -> list[str]:
         advice.append("node.country is not set: cases shared with the country are shown to nobody else")
     if config.server.host not in _LOOPBACK:
         advice.append("server.host is open to the network: put a proxy with TLS in front, tokens travel in a header")
+    return advice
+
+
+def _disclosure_advice(config: Config) -> list[str]:
+    """Say which figures of [disclosure] protect less than those delivered."""
+    fresh, advice = Disclosure(), []
+    for key in ("per_month", "alarm_share", "stop_share", "least_stop"):
+        larger = getattr(config.disclosure, key) > getattr(fresh, key)
+        if larger != (key == "per_month") and getattr(config.disclosure, key) != getattr(fresh, key):
+            advice.append(f"disclosure.{key} is weaker than delivered ({getattr(fresh, key)})")
+    if config.disclosure.ledger_days < fresh.ledger_days:
+        advice.append(f"disclosure.ledger_days: the ledger is kept for less than {fresh.ledger_days} days")
     return advice
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
 from matchmaker.mme.patient import Contact, Text, Url
@@ -134,6 +134,12 @@ class Disclosure(Section):
     stop_share: Annotated[float, Field(gt=0, le=1)] = 0.10
     least_stop: Annotated[Whole, Field(ge=1, le=1_000_000)] = 25
     ledger_days: Annotated[Whole, Field(ge=1, le=36_525)] = 1_096
+
+    @model_validator(mode="after")
+    def _alarmed_before_stopped(self) -> "Disclosure":
+        if self.alarm_share >= self.stop_share:
+            raise PydanticCustomError("shares", "alarm_share: input should be smaller than stop_share")
+        return self
 
     @property
     def limits(self) -> Limits:

@@ -8,8 +8,10 @@ from matchmaker.genome.genes import GeneTable
 from matchmaker.mme.errors import InvalidRequest, Problem
 from matchmaker.mme.patient import Patient
 from matchmaker.policy.consent import same_institution
+from matchmaker.policy.data_use import collection_allows
 from matchmaker.policy.questions import Withheld, chosen_genes
-from matchmaker.records.party import Client
+from matchmaker.records.collection import Collection
+from matchmaker.records.party import Client, Purpose
 from matchmaker.records.sharing import Circle, Sharing
 
 _KEPT_HERE = (Circle.NONE, Circle.INSTITUTION)
@@ -45,9 +47,16 @@ def _collection_problems(owner: Client, sharing: Sharing, node: Node, directory:
             return [Problem("collection", "a node in production shares a case only as part of a collection; name it")]
         return []
     collection = directory.collections.get(sharing.collection)
-    if collection is None or not same_institution(collection.institution, owner.institution or owner.name):
-        return [Problem("collection", "your institution has no collection of that name; see GET /api/collections")]
+    if collection is None:
+        return [Problem("collection", "there is no collection of that name; see GET /api/collections")]
+    if not same_institution(collection.institution, owner.institution or owner.name):
+        yours = owner.institution or f"no institution but {owner.name} itself"
+        return [Problem("collection", f"is of {collection.institution}; you are of {yours}")]
     return []
+
+
+def _told_to_some(collection: Collection, purpose: Purpose, today: date) -> bool:
+    return collection_allows(collection, purpose, today, own_institution=True, compatriot=True)
 
 
 def gene_problems(patient: Patient, genes: tuple[str, ...], table: GeneTable, path: str) -> list[Problem]:
@@ -65,6 +74,13 @@ def notes_on(patient: Patient, sharing: Sharing, node: Node, following: Followin
         notes.append("this node has no country: what is shared with the country is shown to nobody else")
     if sharing.until is not None and sharing.until < today:
         notes.append("sharing.until has passed: nobody but you can find the case")
+    collection = following.directory.collections.get(sharing.collection or "")
+    if collection and not any(_told_to_some(collection, purpose, today) for purpose in Purpose):
+        notes.append(
+            f"the collection {collection.name} lets nobody but you learn of it: legal basis: {collection.legal_basis},"
+            f" benefit of others: {collection.benefit_of_others}, research: {collection.future_research}, data use:"
+            f" {', '.join(collection.data_use) or 'not stated'}"
+        )
     chosen = chosen_genes(patient.to_json(), sharing, knowledge.genes)
     if isinstance(chosen, Withheld) and sharing.circle not in _KEPT_HERE:
         notes.append(f"no other node is asked about it: {chosen.reason}")

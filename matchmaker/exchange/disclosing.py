@@ -235,7 +235,7 @@ class Disclosing:
                 logger.error("%s is stopped: it was told of too many cases; after a talk: %s", client.name, release)
         if decision.refusal:
             logger.warning("a question of %s is refused: %s", client.name, decision.refusal.reason)
-            raise _error_of(decision.refusal)
+            raise _error_of(decision.refusal, self._config.node.contact_href)
 
     async def _still_so(self, results: list[Result], since: float) -> list[Result]:
         """Return those results whose cases are as they were scored, at a moment less than PROMISE_SECONDS ago."""
@@ -283,11 +283,11 @@ def _lines(told: Sequence[Result], client: Client, kind: Happened, now: float) -
     return (*cases, LedgerLine(now, Happened.ANSWERED, client.name, "", "", purpose, results_told(len(told))))
 
 
-def _error_of(refusal: Refusal) -> InvalidRequest | OverBudget:
+def _error_of(refusal: Refusal, contact: str) -> InvalidRequest | OverBudget:
     if refusal.reason is Reason.GENES:
         rule = f"at most {MOST_GENES} genes may be asked with one profile within 30 days, in one question or several"
         return InvalidRequest(Problem("patient.genomicFeatures", rule))
     if refusal.reason is Reason.STOP:
-        told = "stopped: so many cases were told that this node's operator is to release it; write to its contact"
+        told = f"stopped: so many cases were told that this node's operator is to release it; write to {contact}"
         return OverBudget(max(1, ceil(refusal.retry_after)), told)
     return OverBudget(max(1, ceil(refusal.retry_after)), "more new profiles were asked than were agreed on for 30 days")

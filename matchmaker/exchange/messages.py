@@ -1,22 +1,45 @@
 """What a node says to its own users, besides the exchange's language: deposits and searches."""
 
+import re
+from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, Strict
+from pydantic import AfterValidator, ConfigDict, Field, Strict
+from pydantic_core import PydanticCustomError
 
 from matchmaker.mme.messages import Disclaimer, MatchResult
 from matchmaker.mme.patient import Contact, Patient, Text, Value
 from matchmaker.peers.outcome import Status
 from matchmaker.records.sharing import MOST_GENES
 
-Countries = Annotated[
-    tuple[Annotated[str, Field(pattern=r"^[A-Z]{2}$")], ...], Strict(False), Field(min_length=1, max_length=250)
-]
-Nodes = Annotated[tuple[Annotated[str, Field(max_length=255)], ...], Strict(False), Field(min_length=1, max_length=250)]
+
+def _country(value: str) -> str:
+    if not re.fullmatch(r"[A-Z]{2}", value):
+        raise PydanticCustomError("country", "expected two capital letters, such as ES")
+    return value
+
+
+def _day(value: str) -> str:
+    try:
+        if date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise PydanticCustomError("day", "expected a day such as 2027-01-31")
+
+
+Countries = Annotated[tuple[Annotated[str, AfterValidator(_country)], ...], Strict(False), Field(max_length=250)]
+Nodes = Annotated[tuple[Annotated[str, Field(max_length=255)], ...], Strict(False), Field(max_length=250)]
 Genes = Annotated[tuple[Text, ...], Strict(False), Field(max_length=MOST_GENES)]
 
 
-class SharingChoice(Value):
+class Stated(Value):
+    """Base of what a node's own users state: a key that nobody knows is refused, as it was meant to say something."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class SharingChoice(Stated):
     """What an owner allows of a case: with whom it is shared, until when (the last day, in UTC), and at which level.
 
     `named` goes with `countries`, `nodes` or both. `contact` is whose is shown: the institution's monitored address, as
@@ -26,13 +49,13 @@ class SharingChoice(Value):
     with_: Literal["none", "institution", "country", "named", "all"] = Field(alias="with")
     countries: Countries | None = None
     nodes: Nodes | None = None
-    until: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    until: Annotated[str, AfterValidator(_day)] | None = None
     level: Literal["minimal", "standard", "full"] = "standard"
     contact: Literal["institution", "own"] = "institution"
     genes: Genes | None = None
 
 
-class CaseDeposit(Value):
+class CaseDeposit(Stated):
     """The body of PUT /api/cases/{id}. `collection` is the name of the one that the case belongs to."""
 
     patient: Patient
@@ -53,6 +76,7 @@ class CaseView(Value):
     created_at: str
     updated_at: str
     revision: int
+    withdrawn: bool | None = None
     patient: Patient | None = None
     notes: Annotated[tuple[str, ...], Strict(False)] | None = None
 
@@ -64,7 +88,7 @@ class CaseList(Value):
     next: str | None = None
 
 
-class SearchRequest(Value):
+class SearchRequest(Stated):
     """The body of POST /api/cases/{id}/search and /preview: the names of the nodes to ask, all when absent.
 
     `genes` are the candidate genes that leave this once, in place of the case's own choice.
@@ -92,11 +116,14 @@ class Preview(Value):
 
 
 class DisclosureView(Value):
-    """Somebody was told of a case, or asked about it. `seen_as` is the id by which it knows the case."""
+    """Somebody was told of a case, or asked about it. `seen_as` is the id by which it knows the case.
+
+    `not sent`: the question that was written down before never left.
+    """
 
     at: str
     who: str
-    what: Literal["told", "shown", "asked"]
+    what: Literal["told", "shown", "asked", "not sent"]
     level: str
     purpose: str
     seen_as: str

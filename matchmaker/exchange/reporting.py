@@ -3,8 +3,10 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from matchmaker.exchange.following import Directory
+from matchmaker.exchange.messages import DisclosureList, DisclosureView
 from matchmaker.policy.names import name_for
 from matchmaker.records.case import Case
 from matchmaker.records.ledger import LedgerLine
@@ -33,6 +35,31 @@ async def report_on(store: Store, case: Case, limit: int = MOST_LINES, skip: int
         if work.kind == NOTICE and work.subject.startswith(begun)
     ]
     return Disclosed(case, tuple(lines), tuple(sorted(notices)))
+
+
+def disclosures(told: Disclosed, after: int = 0, limit: int = MOST_LINES) -> DisclosureList:
+    """Return a page of a report, of which one line more was read than is shown, if there is one."""
+    case = told.case
+    views = tuple(
+        DisclosureView(
+            at=datetime.fromtimestamp(line.at, UTC).isoformat(timespec="seconds"),
+            who=line.who,
+            what=line.kind.value,  # type: ignore[arg-type]  # the kinds of DISCLOSURES are those of the view
+            level=line.level,
+            purpose=line.purpose,
+            seen_as=name_for(line.who, case.public_id),
+        )
+        for line in told.lines[:limit]
+    )
+    more = after + limit if len(told.lines) > limit else None
+    return DisclosureList(
+        id=case.id,
+        public_id=case.public_id,
+        withdrawn=case.withdrawn,
+        disclosures=views,
+        notices=told.notices,
+        next=more,
+    )
 
 
 async def known_as(store: Store, directory: Directory, owner: Client, quoted: str) -> str | None:

@@ -158,7 +158,7 @@ class OverBudget(RequestError):
     status = 429
 
     def __init__(self, retry_after_seconds: int, reason: str = "over budget") -> None:
-        super().__init__(f"{reason}; ask again in {retry_after_seconds} s")
+        super().__init__(f"{reason}; ask again in {retry_after_seconds} s at the earliest")
         self.retry_after_seconds = retry_after_seconds
 
     def headers(self) -> dict[str, str]:

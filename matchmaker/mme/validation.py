@@ -32,6 +32,8 @@ def _message(detail: ErrorDetails) -> str:
         return "is missing"
     if detail["type"] == "model_type":
         return f"expected an object; got {_shown(detail['input'])}"
+    if detail["type"] == "extra_forbidden":
+        return "is unknown; see its spelling, and /openapi.json"
     text = (detail["msg"][:1].lower() + detail["msg"][1:]).replace("tuple", "list").replace(" after validation", "")
     return f"{text}; got {_shown(detail['input'])}"
 

@@ -97,10 +97,11 @@ def why_not(
         if not (collection and of_the_owner) or not collection_allows(
             collection, asker.purpose, today, own_institution=own, compatriot=compatriot
         ):
-            return f"the collection {audience.collection} does not allow it"
+            return f"the collection {audience.collection} does not allow it" if of_the_owner else _NO_COLLECTION
     return None
 
 
+_NO_COLLECTION = "its institution has no collection of the name that the case states"
 _CIRCLES = {
     Circle.NONE: "nobody",
     Circle.INSTITUTION: "its own institution only",

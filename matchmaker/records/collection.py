@@ -1,13 +1,34 @@
 """A collection of cases of one institution, as the 1+MG survey on accessible genomes (July 2020) describes it."""
 
+import re
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Field, Strict
 from pydantic_core import PydanticCustomError
 
 from matchmaker.mme.patient import Contact, Text, Value
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+
+def _name(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value):
+        raise PydanticCustomError("name", "expected letters, digits, dots, dashes or underscores, up to 63")
+    return value
+
+
+def _day(value: object) -> object:
+    """Take a day as TOML has it, too."""
+    if isinstance(value, date):
+        return value.isoformat()
+    try:
+        if isinstance(value, str) and date.fromisoformat(value).isoformat() == value:
+            return value
+    except ValueError:
+        pass
+    raise PydanticCustomError("day", "expected a day such as 2030-12-31")
+
+
+Name = Annotated[str, AfterValidator(_name)]
 Words = Annotated[str, Field(max_length=2_000)]
 LegalBasis = Literal["yes", "no", "no, but re-consenting is possible", "don't know"]
 Answer = Literal["yes", "no", "don't know"]
@@ -75,5 +96,5 @@ class Collection(Value):
     future_research: Answer = "don't know"
     benefit_of_others: Answer = "don't know"
     data_use: Annotated[tuple[DataUse, ...], Strict(False), Field(max_length=len(DATA_USE))] = ()
-    until: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    until: Annotated[str, BeforeValidator(_day)] | None = None
     contact: Contact

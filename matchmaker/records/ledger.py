@@ -19,6 +19,7 @@ class Happened(StrEnum):
     TOLD = "told"  # a case, to another node
     SHOWN = "shown"  # a case, to a user of this node who is not its owner
     ASKED = "asked"  # another node, about a case of ours
+    UNSENT = "not sent"  # the question of an ASKED line before: it never left
     ANSWERED = "answered"  # a question, with so many cases
     REFUSED = "refused"  # a question, and why
     ALARMED = "alarmed"
@@ -27,6 +28,7 @@ class Happened(StrEnum):
     GRANTED = "granted"  # a token, or another node as a peer
     REVOKED = "revoked"
     DENIED = "denied"  # access without a valid token, so many times
+    COLLECTION = "collection"  # one was added, changed or removed, and how
     PURGED = "purged"  # lines that had been kept long enough
     UNKNOWN = "?"  # what no line of ours tells of: it was changed
 
@@ -36,7 +38,7 @@ class Happened(StrEnum):
         return cls.UNKNOWN
 
 
-DISCLOSURES = (Happened.TOLD, Happened.SHOWN, Happened.ASKED)
+DISCLOSURES = (Happened.TOLD, Happened.SHOWN, Happened.ASKED, Happened.UNSENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,9 @@ class Store(Protocol):
     async def count_cases(self) -> int:
         """Return the count of live cases."""
 
+    async def count_without_collection(self) -> int:
+        """Return the count of live cases that are shared beyond their institution and belong to no collection."""
+
     def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
         """Yield the cases changed after `revision`, oldest change first, withdrawn ones included, in batches."""
 

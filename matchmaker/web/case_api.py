@@ -5,15 +5,16 @@ from typing import Final
 
 from aiohttp import web
 
-from matchmaker.exchange.messages import CaseDeposit, CaseList, CaseView, DisclosureList, DisclosureView, SearchRequest
+from matchmaker.exchange.messages import CaseDeposit, CaseList, CaseView, SearchRequest
+from matchmaker.exchange.reporting import disclosures
 from matchmaker.exchange.service import Exchange
 from matchmaker.mme.errors import InvalidRequest, Problem
 from matchmaker.mme.media import require_json
 from matchmaker.mme.strict_json import parse, printable
 from matchmaker.mme.validation import validate
-from matchmaker.policy.names import name_for
 from matchmaker.records.case import Case
 from matchmaker.records.party import Client, Role
+from matchmaker.records.sharing import Sharing
 from matchmaker.store.base import Outcome
 from matchmaker.web.auth import authenticated
 from matchmaker.web.body import json_response, read_body
@@ -47,6 +48,7 @@ async def get_cases(request: web.Request) -> web.Response:
     With ?known_as=ID: the one that somebody else knows by this id, withdrawn or not.
     """
     exchange, owner, _ = _asked(request)
+    _check_query(request, "after", "limit", "known_as")
     if (quoted := request.query.get("known_as")) is not None:
         known = await exchange.cases_known_as(owner, quoted)
         return json_response(CaseList(cases=tuple(_view(case) for case in known)))
@@ -94,30 +96,10 @@ async def get_disclosures(request: web.Request) -> web.Response:
     Of a withdrawn case, too. `after` is how many are passed over.
     """
     exchange, owner, case_id = _asked(request)
+    _check_query(request, "after", "limit")
     limit, after = _limit(request.query.get("limit", str(_MAX_PAGE))), _after(request.query.get("after", "0"))
     told = await exchange.report(owner, case_id, limit + 1, after)
-    views = tuple(
-        DisclosureView(
-            at=Exchange.time(line.at),
-            who=line.who,
-            what=line.kind.value,  # type: ignore[arg-type]  # the kinds of DISCLOSURES are those of the view
-            level=line.level,
-            purpose=line.purpose,
-            seen_as=name_for(line.who, told.case.public_id),
-        )
-        for line in told.lines[:limit]
-    )
-    case = told.case
-    return json_response(
-        DisclosureList(
-            id=case.id,
-            public_id=case.public_id,
-            withdrawn=case.withdrawn,
-            disclosures=views,
-            notices=told.notices,
-            next=after + limit if len(told.lines) > limit else None,
-        )
-    )
+    return json_response(disclosures(told, after, limit))
 
 
 async def get_collections(request: web.Request) -> web.Response:
@@ -138,6 +120,11 @@ def _asked(request: web.Request) -> tuple[Exchange, Client, str]:
     return request.app[EXCHANGE], owner, request.match_info.get("id", "")
 
 
+def _check_query(request: web.Request, *known: str) -> None:
+    if unknown := sorted(set(request.query) - set(known)):
+        raise InvalidRequest(Problem(printable(unknown[0]), f"is unknown; known are {', '.join(known)}"))
+
+
 def _after(text: str) -> int:
     if re.fullmatch(r"[0-9]{1,9}", text):
         return int(text)
@@ -154,11 +141,12 @@ def _view(case: Case, *, whole: bool = False, notes: tuple[str, ...] = ()) -> Ca
     return CaseView(
         id=case.id,
         public_id=case.public_id,
-        sharing=choice_of(case.sharing),
+        sharing=choice_of(Sharing() if case.withdrawn else case.sharing),
         collection=case.sharing.collection,
         created_at=Exchange.time(case.created_at),
         updated_at=Exchange.time(case.updated_at),
         revision=case.revision,
+        withdrawn=True if case.withdrawn else None,
         patient=case.patient if whole else None,
         notes=notes or None,
     )

@@ -104,7 +104,8 @@ def _paths() -> dict[str, object]:
         },
         "/api/cases/{id}/disclosures": {
             "parameters": the_case,
-            "get": _operation("See who was told of a case, or asked about it", 200, DisclosureList),
+            "get": _operation("See who was told of a case, or asked about it", 200, DisclosureList)
+            | {"parameters": page[:2]},
         },
         "/api/collections": {"get": _operation("The collections of this node", 200, Catalogue) | public},
         "/": {"get": _operation("The node's numbers, as a page for people", 200, None) | public},

@@ -3,17 +3,13 @@
 from datetime import date
 
 from matchmaker.exchange.messages import CaseDeposit, SharingChoice
-from matchmaker.mme.errors import InvalidRequest, Problem
 from matchmaker.records.sharing import Circle, Level, Sharing
 
 
 def sharing_of(body: CaseDeposit) -> Sharing:
-    """Return what a deposit says. Errors: InvalidRequest, when `until` is no day."""
+    """Return what a deposit says."""
     choice = body.sharing
-    try:
-        until = date.fromisoformat(choice.until) if choice.until else None
-    except ValueError:
-        raise InvalidRequest(Problem("sharing.until", "expected a day such as 2027-01-31")) from None
+    until = date.fromisoformat(choice.until) if choice.until else None
     return Sharing(
         Circle(choice.with_),
         Level.of(choice.level),

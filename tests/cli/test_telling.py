@@ -25,7 +25,7 @@ def test_a_collection_is_begun_from_a_form_and_says_what_may_be_told(run: Run, t
     form = good(run("collection", "template", data_dir=None))
     file = tmp_path / "rare.toml"
     file.write_text(form, encoding="utf-8")
-    assert "added; its cases may be told to nobody abroad" in good(run("collection", "add", file))
+    assert "added; its cases may be told to nobody but their owners" in good(run("collection", "add", file))
     for key in ("legalBasis", "benefitOfOthers"):
         form = form.replace(f'{key} = "don\'t know"', f'{key} = "yes"')
     file.write_text(form, encoding="utf-8")
@@ -132,6 +132,53 @@ def test_heads_that_were_noted_find_out_who_wrote_the_ledger_anew(run: Run, tmp_
     assert "--heads" in one_line(run("audit", "verify", "--heads", heads))
 
 
+def test_every_fault_is_told_not_the_first_alone(run: Run, tmp_path: Path) -> None:
+    good(run("load", "--share", "all", "--owner", "me", written(tmp_path / "c.jsonl", patient_json("p"))))
+    for name in ("spain", "france"):
+        good(run("client", "add", name, "--role", "node"))
+    with sqlite3.connect(tmp_path / "data" / FILE_NAME) as file:
+        file.execute("UPDATE ledger SET detail = 'x'")
+    file.close()
+    told = run("audit", "verify")
+    assert (told.returncode, told.stderr.count("was changed"), "2 lines in 2 chains" in told.stdout) == (1, 2, True)
+    assert "there is no directory" in one_line(run("audit", "verify", "--heads", tmp_path / "missing" / "heads"))
+
+
+def test_who_changed_a_collection_and_how_stands_in_the_ledger(run: Run, tmp_path: Path) -> None:
+    form = good(run("collection", "template", data_dir=None))
+    file = tmp_path / "rare.toml"
+    for legal in ("don't know", "yes"):
+        file.write_text(form.replace('legalBasis = "don\'t know"', f'legalBasis = "{legal}"'), encoding="utf-8")
+        good(run("collection", "add", file))
+    good(run("collection", "remove", "rare-diseases"))
+    recent = good(run("audit", "recent"))
+    assert "legalBasis: don't know -> yes" in recent
+    assert "rare-diseases removed" in recent
+
+
+def test_a_node_is_one_in_both_directions(run: Run, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("secret", encoding="utf-8")
+    peer = ("peer", "add", "spain", "--url", "https://es.example", "--token-file", token)
+    good(run("client", "add", "spain", "--role", "node", "--country", "ES"))
+    assert "--country: the client spain is of ES" in one_line(run(*peer, "--country", "FR"))
+    good(run(*peer, "--country", "ES"))
+    good(run("client", "revoke", "spain"))
+    assert "is a peer, of ES" in one_line(run("client", "add", "spain", "--role", "node", "--country", "FR"))
+    good(run("client", "add", "dublin", "--role", "depositor"))
+    assert "is a depositor" in one_line(run("peer", "add", "dublin", *peer[3:], "--country", "IE"))
+
+
+def test_doctor_says_what_is_told_without_a_collection_and_what_protects_less(run: Run, tmp_path: Path) -> None:
+    good(run("load", "--share", "all", "--owner", "me", written(tmp_path / "c.jsonl", patient_json("p"))))
+    good(run("load", "--share", "none", "--owner", "me", written(tmp_path / "d.jsonl", patient_json("q"))))
+    told = good(run("doctor", MATCHMAKER_DISCLOSURE__STOP_SHARE="0.5", MATCHMAKER_DISCLOSURE__LEDGER_DAYS="1"))
+    assert "1 cases are shared and belong to no collection" in told
+    assert "disclosure.stop_share is weaker" in told
+    assert "ledger is kept for less" in told
+    assert "alarm_share" in one_line(run("doctor", MATCHMAKER_DISCLOSURE__ALARM_SHARE="0.5"))
+
+
 def test_a_name_stays_with_its_institution(run: Run) -> None:
     add = ("client", "add", "spain", "--role", "node")
     good(run(*add, "--institution", "Hospital of Madrid"))
@@ -144,5 +191,6 @@ def test_a_name_stays_with_its_institution(run: Run) -> None:
 def test_a_report_on_one_patient_is_for_people_and_for_programs(run: Run, tmp_path: Path) -> None:
     good(run("load", "--share", "all", "--owner", "dublin", written(tmp_path / "c.jsonl", patient_json("p"))))
     assert "dublin's case p: 0 disclosures" in good(run("audit", "report", "dublin", "p"))
-    assert good(run("audit", "report", "dublin", "p", "--json")) == ""
+    told = json.loads(good(run("audit", "report", "dublin", "p", "--json")))
+    assert (told["id"], told["withdrawn"], told["disclosures"]) == ("p", False, [])
     assert "'dublin' has no case 'q'" in one_line(run("audit", "report", "dublin", "q"))

@@ -218,7 +218,7 @@ def test_owners_are_told_why_a_peer_is_not_asked() -> None:
         Audience("dublin", Circle.NONE, False): "nobody",
         Audience("dublin", Circle.COUNTRY, False): "its own country only",
         Audience("dublin", Circle.ALL, False, until=date(2026, 5, 31)): "until 2026-05-31",
-        Audience("dublin", Circle.ALL, False, collection="rare"): "collection rare",
+        Audience("dublin", Circle.ALL, False, collection="rare"): "no collection",
     }
     for audience, words in reasons.items():
         told = why_not(peer, audience, DUBLIN, None, HOME, TODAY, test_query=False)

@@ -142,6 +142,45 @@ async def test_a_gene_that_has_not_the_form_of_one_stays_below_full(
         assert len(answer["results"][0]["patient"]["genomicFeatures"]) == count
 
 
+async def test_what_nobody_knows_is_refused_where_it_may_have_meant_less(
+    node: RunningNode, owner: dict[str, str]
+) -> None:
+    body = {"patient": patient_json("p"), "sharing": {"with": "all"}, "colection": "rare"}
+    status, answer, _ = await call(node, "PUT", "/api/cases/p", owner, body)
+    assert (status, answer["errors"][0]["path"]) == (422, "colection")
+    await put(node, owner, patient_json("p"))
+    status, answer, _ = await call(node, "POST", "/api/cases/p/search", owner, {"node": ["ireland"]})
+    assert (status, answer["errors"][0]["path"]) == (422, "node")
+    assert (await call(node, "GET", "/api/cases?knownas=x", owner))[0] == 422
+
+
+async def test_a_question_that_never_left_is_told_as_that_and_nobody_hears_of_the_withdrawal(
+    node: RunningNode, owner: dict[str, str]
+) -> None:
+    await put(node, owner, patient_json("p"))
+    await node.add_peer("nowhere", "http://127.0.0.1:1")
+    async with fake_peers({"spain": says(peer_answer())}) as fakes:
+        await node.add_peer("spain", fakes["spain"].url)
+        await call(node, "POST", "/api/cases/p/search", owner)
+    _, told, _ = await call(node, "GET", "/api/cases/p/disclosures", owner)
+    assert sorted((one["who"], one["what"]) for one in told["disclosures"]) == [
+        ("nowhere", "asked"),
+        ("nowhere", "not sent"),
+        ("spain", "asked"),
+    ]
+    await call(node, "DELETE", "/api/cases/p", owner)
+    _, told, _ = await call(node, "GET", "/api/cases/p/disclosures", owner)
+    assert told["notices"] == ["spain"]
+    _, found, _ = await call(node, "GET", f"/api/cases?known_as={told['publicId']}", owner)
+    assert (found["cases"][0]["withdrawn"], found["cases"][0]["sharing"]["with"]) == (True, "none")
+
+
+async def test_an_owner_is_told_that_a_collection_lets_nobody_learn(node: RunningNode, owner: dict[str, str]) -> None:
+    await add_collection(node, legalBasis="don't know")
+    view = await put(node, owner, patient_json("p"), collection="rare")
+    assert "lets nobody but you learn of it: legal basis: don't know" in view["notes"][0]
+
+
 async def test_too_many_terms_in_one_question_are_refused(node: RunningNode, spain: dict[str, str]) -> None:
     ids = sorted(node.exchange._following.current.knowledge.ontology.abnormalities)  # noqa: SLF001 - real terms
     names = node.exchange._following.current.knowledge.ontology.ids  # noqa: SLF001 - as above
@@ -406,6 +445,7 @@ async def test_a_peer_that_may_not_learn_is_not_asked_and_the_owner_reads_why(
         ({"with": "all", "genes": ["TTN"]}, "sharing.genes[0]"),
         ({"with": "all", "genes": [f"G{n}" for n in range(11)]}, "sharing.genes"),
         ({"with": "all", "contact": "nobody"}, "sharing.contact"),
+        ({"with": "all", "untill": "2030-01-01"}, "sharing.untill"),
     ],
 )
 async def test_a_deposit_that_cannot_be_meant_is_refused_by_its_path(

@@ -1,6 +1,7 @@
 """Cases, with what is written beside them: revision, audit, work."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 
@@ -93,8 +94,11 @@ class Cases(Queue):
         return await self.transact_in_turn(work)
 
     async def _queue_notices(self, public_id: str, revision: int, now: float, session: AsyncClientSession) -> None:
-        told = {"case_id": text(public_id), "kind": {"$in": ["told", "asked"]}}
-        for who in sorted({row["who"] async for row in self.of("ledger").find(told, {"who": 1}, session=session)}):
+        told = {"case_id": text(public_id), "kind": {"$in": ["told", "asked", "not sent"]}}
+        left: Counter[str] = Counter()
+        async for row in self.of("ledger").find(told, {"who": 1, "kind": 1}, session=session):
+            left[row["who"]] += -1 if row["kind"] == "not sent" else 1
+        for who in sorted(name for name, count in left.items() if count > 0):
             await self.queue(NOTICE, notice_subject(public_id, who), revision, now, session)
 
     async def notify(self, case: Case, now: float) -> None:
@@ -155,6 +159,13 @@ class Cases(Queue):
         """See Store."""
         with speaking():
             return int(await self.of("cases").count_documents({"live": True}))
+
+    async def count_without_collection(self) -> int:
+        """See Store."""
+        kept_here = '^(none|institution)$|^\\{"with": "(none|institution)"|"collection": "'
+        with speaking():
+            asked = {"live": True, "sharing": {"$not": {"$regex": kept_here}}}
+            return int(await self.of("cases").count_documents(asked))
 
     async def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
         """See Store."""

@@ -143,7 +143,7 @@ class Ledger(Database):
     async def lines_of(self, case: str, limit: int, skip: int = 0) -> list[LedgerLine]:
         """See Store."""
         with speaking():
-            some = {"case_id": text(case), "kind": {"$in": ["told", "shown", "asked"]}}
+            some = {"case_id": text(case), "kind": {"$in": ["told", "shown", "asked", "not sent"]}}
             order = [("at", ASCENDING), ("chain", ASCENDING), ("number", ASCENDING)]
             found = self.of("ledger").find(some).sort(order).skip(number(skip)).limit(number(limit))
             return [_line(row) async for row in found] if case else []

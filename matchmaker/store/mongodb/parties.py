@@ -30,7 +30,7 @@ class Parties(Database):
             await self.raise_counter("parties", 1, session)
             revoked = {"_id": text(client.name), "revoked_at": {"$ne": None}}
             await self.of("clients").delete_many(revoked, session=session)
-            await _insert_named(self.of("clients"), document, "revoke it first: matchmaker client revoke", session)
+            await _insert_named(self.of("clients"), document, "revoke it first: matchmaker client revoke NAME", session)
 
         await self.transact(work)
 
@@ -60,7 +60,7 @@ class Parties(Database):
 
         async def work(session: AsyncClientSession) -> None:
             await self.raise_counter("parties", 1, session)
-            await _insert_named(self.of("peers"), document, "remove it first: matchmaker peer remove", session)
+            await _insert_named(self.of("peers"), document, "remove it first: matchmaker peer remove NAME", session)
 
         await self.transact(work)
 

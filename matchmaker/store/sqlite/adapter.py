@@ -158,6 +158,13 @@ class SqliteStore:
         sql = "SELECT count(*) FROM cases WHERE patient IS NOT NULL"
         return await self._run(lambda connection: int(connection.execute(sql).fetchone()[0]))
 
+    async def count_without_collection(self) -> int:
+        """See Store."""
+        kept_here = "sharing IN ('none', 'institution') OR sharing LIKE '{\"with\": \"none\"%'"
+        kept_here += ' OR sharing LIKE \'{"with": "institution"%\' OR sharing LIKE \'%"collection": "%\''
+        sql = f"SELECT count(*) FROM cases WHERE patient IS NOT NULL AND NOT ({kept_here})"
+        return await self._run(lambda connection: int(connection.execute(sql).fetchone()[0]))
+
     async def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
         """See Store."""
         # Two cases never share a revision, so that a batch ends between them.
@@ -241,7 +248,7 @@ class SqliteStore:
 
     async def lines_of(self, case: str, limit: int, skip: int = 0) -> list[LedgerLine]:
         """See Store."""
-        some = "case_id = ? AND case_id <> '' AND kind IN ('told', 'shown', 'asked')"
+        some = "case_id = ? AND case_id <> '' AND kind IN ('told', 'shown', 'asked', 'not sent')"
         sql = f"SELECT {ledger.LINE} FROM ledger WHERE {some} ORDER BY at, chain, number LIMIT ? OFFSET ?"
         return await self._run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (case, limit, skip))])
 

@@ -87,10 +87,10 @@ def notify(connection: sqlite3.Connection, public_id: str, revision: int, now: f
 
 
 def told_nodes(connection: sqlite3.Connection, public_id: str) -> Iterator[str]:
-    """Yield who was told of a case, or was asked about it."""
-    sql = (
-        "SELECT DISTINCT who FROM ledger WHERE case_id = ? AND case_id <> '' AND kind IN ('told', 'asked') ORDER BY who"
-    )
+    """Yield who was told of a case, or was asked about it by a question that left."""
+    some = "case_id = ? AND case_id <> '' AND kind IN ('told', 'asked', 'not sent')"
+    left = "HAVING sum(kind <> 'not sent') > sum(kind = 'not sent')"
+    sql = f"SELECT who FROM ledger WHERE {some} GROUP BY who {left} ORDER BY who"
     for (who,) in connection.execute(sql, (public_id,)).fetchall():
         yield who
 

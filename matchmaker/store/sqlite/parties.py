@@ -10,7 +10,10 @@ from matchmaker.store.entries import client_of, client_values, collection_text
 from matchmaker.store.sqlite.cases import raise_counter
 
 CLIENT = "name, role, token_sha256, institution, country, created_at, revoked_at, purpose, per_month, contact"
-_FREEING = {"clients": "revoke it first: matchmaker client revoke", "peers": "remove it first: matchmaker peer remove"}
+_FREEING = {
+    "clients": "revoke it first: matchmaker client revoke NAME",
+    "peers": "remove it first: matchmaker peer remove NAME",
+}
 
 
 def add_client(connection: sqlite3.Connection, client: Client) -> None:
