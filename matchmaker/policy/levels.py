@@ -35,7 +35,7 @@ def evidence(content: Json, level: Level) -> Json:
 
 
 def _bare_feature(feature: Json) -> dict[str, Any]:
-    return {key: feature[key] for key in ("id", "observed") if key in feature}
+    return {"id": feature["id"], "observed": feature.get("observed", "yes")}  # of every feature of every case
 
 
 def _bare_genes(features: Iterable[Json]) -> list[dict[str, Any]]:
