@@ -1,116 +1,56 @@
-"""The embedded store: SQLite in one thread of its own.
-
-One connection, one thread: no two of our writes meet, and no reader of ours sees half of one. Other processes (other
-workers, the command line beside a running node) write the same file under SQLite's own locks.
-"""
+"""The embedded store: SQLite in one thread of its own (running.py)."""
 
 import asyncio
 import contextlib
-import secrets
 import sqlite3
-import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Sequence
 from collections.abc import Collection as Collection_
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic_core import from_json
 
-from matchmaker.policy.account import Account
 from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import Case, KeptCase
-from matchmaker.records.collection import Collection
-from matchmaker.records.ledger import Chain, KeptLine, LedgerLine, LedgerTotals
-from matchmaker.records.party import Client, Peer
 from matchmaker.records.reference import Kind, ReferenceFile
 from matchmaker.records.sharing import Sharing
 from matchmaker.records.work import Work
-from matchmaker.store.base import Check, Claim, Decision, Deposit, Draft, Revisions, StoreError, StoreUnusable
+from matchmaker.store.base import Check, Deposit, Draft, Revisions, StoreError, StoreUnusable
 from matchmaker.store.deciding import COUNTERS
 from matchmaker.store.entries import Entry, EntryDamaged, kept_of
-from matchmaker.store.gathering import Gathering
-from matchmaker.store.sqlite import cases, ledger, parties, whole
+from matchmaker.store.sqlite import cases, whole
 from matchmaker.store.sqlite.cases import CASE, VERSION, WORK, raise_counter
 from matchmaker.store.sqlite.connecting import (
     FILE_NAME,
     check_writable,
-    connect,
     connect_to_read,
     empty_log,
-    transaction,
     translated,
 )
-from matchmaker.store.sqlite.migrating import bring_up_to_date
-
-Result = TypeVar("Result")
+from matchmaker.store.sqlite.parties import Parties
+from matchmaker.store.sqlite.telling import Ledger
 
 _BATCH = 2_000
 _KEPT = f"owner, id, public_id, sharing, json(patient), revision, {VERSION}"
 _KEPT_TEXT = f"owner, id, public_id, sharing, patient, revision, {VERSION}"
 
 
-class SqliteStore:
+class SqliteStore(Parties, Ledger):
     """A Store in one SQLite file. Open it with `open_sqlite`."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._own = threading.local()
-        self._readers: list[sqlite3.Connection] = []
-        self._claims = Gathering[Claim, Decision](self._settle)
-        self._accounts: dict[str, Account] = {}  # used in the store's thread alone
-        self._epoch = ""
-        self._chain = secrets.token_hex(8)
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store")
-        try:
-            self._connection = self._thread.submit(_opened, path).result()
-        except BaseException:
-            self._thread.shutdown()
-            raise
-
-    def _reader(self) -> sqlite3.Connection:
-        if not hasattr(self._own, "reader"):
-            self._own.reader = connect_to_read(self._path)
-            self._readers.append(self._own.reader)
-        reader: sqlite3.Connection = self._own.reader
-        return reader
-
-    async def _run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._connection)
-        except sqlite3.DatabaseError as error:
-            raise translated(self._path, error) from None
-
-    async def _write(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
-        """Do work in one transaction, which is on disk when this returns."""
-
-        def within(connection: sqlite3.Connection) -> Result:
-            check_writable(self._path)
-            with transaction(connection):
-                return work(connection)
-
-        return await self._run(within)
-
-    async def close(self) -> None:
-        """See Store."""
-        for reader in self._readers:
-            reader.close()
-        await self._run(sqlite3.Connection.close)
-        self._thread.shutdown()
 
     async def revisions(self) -> Revisions:
         """See Store."""
-        counters, facts = await self._run(whole.facts)
+        counters, facts = await self.run(whole.facts)
         cases, parties, reference = (counters[name] for name in COUNTERS[:3])
         return Revisions(cases, parties, reference, facts["identity"], facts["epoch"])
 
     async def deposit(self, drafts: Sequence[Draft], now: float) -> list[Deposit]:
         """See Store."""
-        return await self._write(lambda connection: cases.deposit(connection, drafts, now))
+        return await self.write(lambda connection: cases.deposit(connection, drafts, now))
 
     async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
         """See Store."""
-        left = await self._write(lambda connection: cases.withdraw(connection, owner, case_id, now))
+        left = await self.write(lambda connection: cases.withdraw(connection, owner, case_id, now))
         if left:
             with contextlib.suppress(StoreError):  # it is withdrawn all the same; the work that is queued tries again
                 await self.sweep()
@@ -118,20 +58,20 @@ class SqliteStore:
 
     async def notify(self, case: Case, now: float) -> None:
         """See Store."""
-        await self._write(lambda connection: cases.notify(connection, case.public_id, case.revision, now))
+        await self.write(lambda connection: cases.notify(connection, case.public_id, case.revision, now))
 
     async def sweep(self) -> bool:
         """See Store."""
-        return await self._run(empty_log)
+        return await self.run(empty_log)
 
     async def case(self, owner: str, case_id: str) -> Case | None:
         """See Store."""
-        return await self._run(lambda connection: cases.find(connection, owner, case_id))
+        return await self.run(lambda connection: cases.find(connection, owner, case_id))
 
     async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
         """See Store."""
         sql = f"SELECT {CASE} FROM cases WHERE owner = ? AND id > ? AND patient IS NOT NULL ORDER BY id LIMIT ?"
-        return await self._run(lambda c: [cases.read_case(row) for row in c.execute(sql, (owner, after, limit))])
+        return await self.run(lambda c: [cases.read_case(row) for row in c.execute(sql, (owner, after, limit))])
 
     def read_cases(self, keys: Sequence[int]) -> dict[int, KeptCase]:
         """See Store. Each thread has a connection of its own, which only reads: it waits for no writer."""
@@ -139,9 +79,9 @@ class SqliteStore:
         some = f"FROM cases WHERE patient IS NOT NULL AND key IN ({', '.join('?' * len(wanted))})"
         sql = f"SELECT json_group_array(json_array(key, {_KEPT})) {some}"  # one row: each may wait for other threads
         try:
-            ((text,),) = self._reader().execute(sql, wanted).fetchall()
+            ((text,),) = self.reader().execute(sql, wanted).fetchall()
         except sqlite3.DatabaseError as error:
-            raise translated(self._path, error) from None
+            raise translated(self.path, error) from None
         return {
             key: KeptCase(owner, case_id, public_id, Sharing.parse(sharing), content, revision, version)
             for key, owner, case_id, public_id, sharing, content, revision, version in from_json(text)
@@ -150,20 +90,20 @@ class SqliteStore:
     async def checksum(self, revision: int) -> tuple[int, int]:
         """See Store."""
         sql = f"SELECT count(*), coalesce(sum({VERSION}), 0) FROM cases WHERE patient IS NOT NULL AND revision <= ?"
-        count, total = await self._run(lambda connection: connection.execute(sql, (revision,)).fetchone())
+        count, total = await self.run(lambda connection: connection.execute(sql, (revision,)).fetchone())
         return int(count), int(total)
 
     async def count_cases(self) -> int:
         """See Store."""
         sql = "SELECT count(*) FROM cases WHERE patient IS NOT NULL"
-        return await self._run(lambda connection: int(connection.execute(sql).fetchone()[0]))
+        return await self.run(lambda connection: int(connection.execute(sql).fetchone()[0]))
 
     async def count_without_collection(self) -> int:
         """See Store."""
         kept_here = "sharing IN ('none', 'institution') OR sharing LIKE '{\"with\": \"none\"%'"
         kept_here += ' OR sharing LIKE \'{"with": "institution"%\' OR sharing LIKE \'%"collection": "%\''
         sql = f"SELECT count(*) FROM cases WHERE patient IS NOT NULL AND NOT ({kept_here})"
-        return await self._run(lambda connection: int(connection.execute(sql).fetchone()[0]))
+        return await self.run(lambda connection: int(connection.execute(sql).fetchone()[0]))
 
     async def changes_since(self, revision: int) -> AsyncIterator[list[KeptCase]]:
         """See Store."""
@@ -171,7 +111,7 @@ class SqliteStore:
         some = f"(SELECT * FROM cases WHERE revision > ? ORDER BY revision LIMIT {_BATCH})"
         sql = f"SELECT {_KEPT_TEXT} FROM {some}"
         while True:
-            batch = await self._run(lambda c, since=revision: [_kept(row) for row in c.execute(sql, (since,))])  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            batch = await self.run(lambda c, since=revision: [_kept(row) for row in c.execute(sql, (since,))])  # type: ignore[misc]  # mypy cannot infer a lambda's default
             if not batch:
                 return
             yield batch
@@ -180,160 +120,44 @@ class SqliteStore:
     async def audit(self, after: int, limit: int) -> list[AuditLine]:
         """See Store."""
         sql = "SELECT revision, at, actor, action, public_id FROM audit WHERE revision > ? ORDER BY revision LIMIT ?"
-        rows = await self._run(lambda connection: connection.execute(sql, (after, limit)).fetchall())
+        rows = await self.run(lambda connection: connection.execute(sql, (after, limit)).fetchall())
         return [AuditLine(revision, at, actor, Action(action), case) for revision, at, actor, action, case in rows]
-
-    async def add_client(self, client: Client) -> None:
-        """See Store."""
-        await self._write(lambda connection: parties.add_client(connection, client))
-
-    async def revoke_client(self, name: str, now: float) -> None:
-        """See Store."""
-        await self._write(lambda connection: parties.revoke_client(connection, name, now))
-
-    async def clients(self) -> list[Client]:
-        """See Store."""
-        return await self._run(parties.clients)
-
-    async def add_peer(self, peer: Peer) -> None:
-        """See Store."""
-        await self._write(lambda connection: parties.add_peer(connection, peer))
-
-    async def remove_peer(self, name: str) -> None:
-        """See Store."""
-        await self._write(lambda connection: parties.remove_peer(connection, name))
-
-    async def peers(self) -> list[Peer]:
-        """See Store."""
-        return await self._run(parties.peers)
-
-    async def put_collection(self, collection: Collection) -> bool:
-        """See Store."""
-        return await self._write(lambda connection: parties.put_collection(connection, collection))
-
-    async def remove_collection(self, name: str) -> None:
-        """See Store."""
-        await self._write(lambda connection: parties.remove_collection(connection, name))
-
-    async def collections(self) -> list[Collection]:
-        """See Store."""
-        return await self._run(parties.collections)
 
     async def secret(self) -> str:
         """See Store."""
         sql = "SELECT value FROM facts WHERE name = 'secret'"
-        return await self._run(lambda connection: str(connection.execute(sql).fetchone()[0]))
-
-    async def settle(self, claim: Claim) -> Decision:
-        """See Store."""
-        return await self._claims.put(claim)
-
-    async def _settle(self, claims: list[Claim]) -> list[Decision | Exception]:
-        try:
-            return await self._write(lambda connection: self._settled(connection, claims))
-        except BaseException:
-            self._accounts.clear()  # they may have taken in what was not written
-            raise
-
-    def _settled(self, connection: sqlite3.Connection, claims: list[Claim]) -> list[Decision | Exception]:
-        epoch = connection.execute("SELECT value FROM facts WHERE name = 'epoch'").fetchone()[0]
-        if epoch != self._epoch:  # everything was replaced meanwhile
-            self._accounts.clear()
-            self._epoch = epoch
-        return ledger.settle(connection, claims, self._accounts, self._chain)
-
-    async def write_ledger(self, lines: Sequence[LedgerLine]) -> None:
-        """See Store."""
-        await self._claims.put(Claim(None, (), lambda _account, _offers: Decision(lines=tuple(lines))))
-
-    async def lines_of(self, case: str, limit: int, skip: int = 0) -> list[LedgerLine]:
-        """See Store."""
-        some = "case_id = ? AND case_id <> '' AND kind IN ('told', 'shown', 'asked', 'not sent')"
-        sql = f"SELECT {ledger.LINE} FROM ledger WHERE {some} ORDER BY at, chain, number LIMIT ? OFFSET ?"
-        return await self._run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (case, limit, skip))])
-
-    async def chains(self) -> list[Chain]:
-        """See Store."""
-        sql = "SELECT name, first, base, lines, head FROM chains ORDER BY name"
-        return await self._run(lambda connection: [Chain(*row) for row in connection.execute(sql)])
-
-    async def hash_at(self, chain: str, number: int) -> str | None:
-        """See Store."""
-        sql = "SELECT hash FROM ledger WHERE chain = ? AND number = ?"
-        row = await self._run(lambda connection: connection.execute(sql, (chain, number)).fetchone())
-        return str(row[0]) if row else None
-
-    async def chain_names(self) -> list[str]:
-        """See Store."""
-        return await self._run(ledger.chain_names)
-
-    async def chain_lines(self, chain: str) -> AsyncIterator[list[KeptLine]]:
-        """See Store."""
-        some = f"chain = ? AND number > ? ORDER BY number LIMIT {_BATCH}"
-        sql = f"SELECT {ledger.KEPT_LINE} FROM ledger WHERE {some}"
-        last = -1
-        while True:
-            read = await self._run(lambda c, last=last: c.execute(sql, (chain, last)).fetchall())  # type: ignore[misc]  # mypy cannot infer a lambda's default
-            if not read:
-                return
-            yield [ledger.line_row(row) for row in read]
-            last = read[-1][1]
-
-    async def recent_lines(self, kinds: Collection_[str], limit: int) -> list[LedgerLine]:
-        """See Store."""
-        wanted = sorted(kinds)
-        some = f"kind IN ({', '.join('?' * len(wanted))}) ORDER BY at DESC, chain, number DESC LIMIT ?"
-        sql = f"SELECT {ledger.LINE} FROM ledger WHERE {some}"
-        return await self._run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (*wanted, limit))])
-
-    async def account(self, organisation: str) -> Account:
-        """See Store."""
-        return await self._run(lambda connection: ledger.current_account(connection, organisation, {}))
-
-    async def purge(self, lines_before: float, dealings_before: float) -> int:
-        """See Store."""
-        return await self._write(lambda connection: ledger.purge(connection, lines_before, dealings_before))
+        return await self.run(lambda connection: str(connection.execute(sql).fetchone()[0]))
 
     async def ids_of(self, owner: str) -> list[tuple[str, str]]:
         """See Store."""
         sql = "SELECT id, public_id FROM cases WHERE owner = ? ORDER BY id"
-        return await self._run(lambda connection: connection.execute(sql, (owner,)).fetchall())
-
-    async def ledger_totals(self) -> LedgerTotals:
-        """See Store."""
-
-        def work(connection: sqlite3.Connection) -> LedgerTotals:
-            counters, _ = whole.facts(connection)
-            genes = connection.execute("SELECT count(*) FROM matched_genes").fetchone()[0]
-            return LedgerTotals(counters["requests"], counters["results"], genes)
-
-        return await self._run(work)
+        return await self.run(lambda connection: connection.execute(sql, (owner,)).fetchall())
 
     async def claim(self, kinds: Collection_[str], holder: str, now: float, until: float) -> Work | None:
         """See Store."""
         sql = f"SELECT 1 FROM work WHERE due <= ? AND leased_until <= ? AND kind IN ({', '.join('?' * len(kinds))})"
         wanted = sorted(kinds)
-        if not await self._run(lambda c: c.execute(f"{sql} LIMIT 1", (now, now, *wanted)).fetchone()):
+        if not await self.run(lambda c: c.execute(f"{sql} LIMIT 1", (now, now, *wanted)).fetchone()):
             return None  # nothing is written where nothing is due
-        return await self._write(lambda connection: cases.claim(connection, wanted, holder, now, until))
+        return await self.write(lambda connection: cases.claim(connection, wanted, holder, now, until))
 
     async def finish(self, work: Work) -> bool:
         """See Store."""
-        return await self._write(lambda connection: cases.finish(connection, work))
+        return await self.write(lambda connection: cases.finish(connection, work))
 
     async def release(self, work: Work, due: float) -> bool:
         """See Store."""
-        return await self._write(lambda connection: cases.release(connection, work, due))
+        return await self.write(lambda connection: cases.release(connection, work, due))
 
     async def queued(self) -> list[Work]:
         """See Store."""
         sql = f"SELECT {WORK} FROM work ORDER BY kind, subject"
-        return await self._run(lambda connection: [Work(*row) for row in connection.execute(sql)])
+        return await self.run(lambda connection: [Work(*row) for row in connection.execute(sql)])
 
     async def reference(self) -> list[ReferenceFile]:
         """See Store."""
         sql = "SELECT kind, name, version, sha256, imported_at, content FROM reference ORDER BY kind"
-        rows = await self._run(lambda connection: connection.execute(sql).fetchall())
+        rows = await self.run(lambda connection: connection.execute(sql).fetchall())
         return [ReferenceFile(Kind(kind), *rest) for kind, *rest in rows]
 
     async def set_reference(self, files: Sequence[ReferenceFile]) -> None:
@@ -344,7 +168,7 @@ class SqliteStore:
             raise_counter(connection, "reference")
             connection.executemany("INSERT OR REPLACE INTO reference VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-        await self._write(work)
+        await self.write(work)
 
     async def clear_reference(self) -> None:
         """See Store."""
@@ -353,46 +177,46 @@ class SqliteStore:
             raise_counter(connection, "reference")
             connection.execute("DELETE FROM reference")
 
-        await self._write(work)
+        await self.write(work)
 
     async def export(self) -> AsyncGenerator[list[Entry]]:
         """See Store. Reads in a transaction of its own: writers go on, and it sees nothing of them."""
-        reader = await asyncio.to_thread(connect_to_read, self._path)
+        reader = await asyncio.to_thread(connect_to_read, self.path)
         try:
             reader.execute("BEGIN")
             batches = whole.entries(reader)
             while batch := await asyncio.to_thread(_following, batches):
                 yield batch
         except sqlite3.DatabaseError as error:
-            raise translated(self._path, error) from None
+            raise translated(self.path, error) from None
         finally:
             reader.close()
 
     async def fill(self, entries: AsyncGenerator[list[Entry]], check: Check, *, replace: bool = False) -> None:
         """See Store. One transaction, however long: a node that runs beside sees the old, then the new."""
-        check_writable(self._path)
-        await self._run(lambda connection: connection.execute("BEGIN IMMEDIATE"))
+        check_writable(self.path)
+        await self.run(lambda connection: connection.execute("BEGIN IMMEDIATE"))
         try:
             first = await anext(entries)
             (kind, facts) = first[0]
             if kind != "facts":
                 raise ValueError("what a store is filled with begins with its facts")
-            await self._run(lambda connection: whole.empty(connection, facts[0], replace=replace))
-            await self._run(lambda connection: whole.write(connection, first))
+            await self.run(lambda connection: whole.empty(connection, facts[0], replace=replace))
+            await self.run(lambda connection: whole.write(connection, first))
             async for batch in entries:
-                await self._run(lambda connection, batch=batch: whole.write(connection, batch))  # type: ignore[misc]  # mypy cannot infer a lambda's default
+                await self.run(lambda connection, batch=batch: whole.write(connection, batch))  # type: ignore[misc]  # mypy cannot infer a lambda's default
             await check(self._read_back())
-            await self._run(lambda connection: connection.execute("COMMIT"))
+            await self.run(lambda connection: connection.execute("COMMIT"))
         except BaseException:
-            await self._run(_roll_back)
+            await self.run(_roll_back)
             raise
         with contextlib.suppress(StoreError):  # where it cannot be done now, a withdrawal's sweep does it
             await self.sweep()
 
     async def _read_back(self) -> AsyncGenerator[list[Entry]]:
         """Yield everything as it is within the transaction that we are in."""
-        batches = await self._run(whole.entries)
-        while batch := await self._run(lambda _: next(batches, [])):
+        batches = await self.run(whole.entries)
+        while batch := await self.run(lambda _: next(batches, [])):
             yield batch
 
     async def probe(self) -> None:
@@ -403,7 +227,7 @@ class SqliteStore:
             for table in whole.TABLES:
                 connection.execute(f"SELECT * FROM {table} LIMIT 1").fetchone()
 
-        await self._write(work)
+        await self.write(work)
 
 
 def open_sqlite(directory: Path) -> SqliteStore:
@@ -417,17 +241,6 @@ def open_sqlite(directory: Path) -> SqliteStore:
         raise StoreUnusable(f"the data directory {directory} cannot be used: {reason}; choose another") from None
     except sqlite3.DatabaseError as error:
         raise translated(path, error) from None
-
-
-def _opened(path: Path) -> sqlite3.Connection:
-    connection = connect(path)
-    try:
-        check_writable(path)  # SQLite itself opens a store that a killed process left behind in a read-only directory
-        bring_up_to_date(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
 
 
 def _kept(row: tuple[Any, ...]) -> KeptCase:

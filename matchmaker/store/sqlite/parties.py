@@ -8,6 +8,7 @@ from matchmaker.records.party import Client, Peer
 from matchmaker.store.base import NameTaken, NameUnknown
 from matchmaker.store.entries import client_of, client_values, collection_text
 from matchmaker.store.sqlite.cases import raise_counter
+from matchmaker.store.sqlite.running import Running
 
 CLIENT = "name, role, token_sha256, institution, country, created_at, revoked_at, purpose, per_month, contact"
 _FREEING = {
@@ -83,3 +84,43 @@ def _insert_named(connection: sqlite3.Connection, table: str, into: str, row: tu
         connection.execute(f"INSERT INTO {into} VALUES ({', '.join('?' * len(row))})", row)
     except sqlite3.IntegrityError:
         raise NameTaken(f"the name {row[0]!r} is taken in {table}; {_FREEING[table]}") from None
+
+
+class Parties(Running):
+    """The part of a Store that keeps who may speak with a node, and the collections."""
+
+    async def add_client(self, client: Client) -> None:
+        """See Store."""
+        await self.write(lambda connection: add_client(connection, client))
+
+    async def revoke_client(self, name: str, now: float) -> None:
+        """See Store."""
+        await self.write(lambda connection: revoke_client(connection, name, now))
+
+    async def clients(self) -> list[Client]:
+        """See Store."""
+        return await self.run(clients)
+
+    async def add_peer(self, peer: Peer) -> None:
+        """See Store."""
+        await self.write(lambda connection: add_peer(connection, peer))
+
+    async def remove_peer(self, name: str) -> None:
+        """See Store."""
+        await self.write(lambda connection: remove_peer(connection, name))
+
+    async def peers(self) -> list[Peer]:
+        """See Store."""
+        return await self.run(peers)
+
+    async def put_collection(self, collection: Collection) -> bool:
+        """See Store."""
+        return await self.write(lambda connection: put_collection(connection, collection))
+
+    async def remove_collection(self, name: str) -> None:
+        """See Store."""
+        await self.write(lambda connection: remove_collection(connection, name))
+
+    async def collections(self) -> list[Collection]:
+        """See Store."""
+        return await self.run(collections)
