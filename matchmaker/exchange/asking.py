@@ -5,6 +5,7 @@ withdrawn meanwhile.
 """
 
 import json
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -26,7 +27,9 @@ from matchmaker.policy.questions import Withheld, question
 from matchmaker.records.case import Case, KeptCase
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Peer, Purpose
-from matchmaker.store.base import Claim, Decision, Offer, Store
+from matchmaker.store.base import Claim, Decision, Offer, Store, StoreBusy
+
+logger = logging.getLogger(__name__)
 
 _VERIFICATIONS = 20
 
@@ -114,11 +117,17 @@ class Asking:
             planned.peers,
             lambda peer: self._peer_client.ask(peer, planned.patients[peer.name], lambda: still(peer)),
         )
-        now, level = self._world.now(), case.sharing.level.word
-        if unsent := [peer.name for peer in planned.peers if peer.name not in left]:
-            lines = [LedgerLine(now, Happened.UNSENT, name, case.public_id, level) for name in unsent]
-            await self._store.write_ledger(lines)
+        await self._write_unsent(case, [peer.name for peer in planned.peers if peer.name not in left])
         return [without_echoes(one, planned.patients[one.peer.name].id) for one in asked]
+
+    async def _write_unsent(self, case: Case, names: Sequence[str]) -> None:
+        """Write down to whom no question left, whatever the line before says."""
+        now, level = self._world.now(), case.sharing.level.word
+        try:
+            lines = [LedgerLine(now, Happened.UNSENT, name, case.public_id, level) for name in names]
+            await self._store.write_ledger(lines)
+        except StoreBusy as error:  # the ledger then says more than happened, never less
+            logger.warning("that questions were not sent is not written down: %s", error)
 
     async def _still(self, kept: KeptCase) -> bool:
         """Tell whether a case was as planned less than PROMISE_SECONDS ago: who withdraws it waits longer."""

@@ -34,7 +34,7 @@ _REDIRECTS = range(300, 400)
 _CHUNK = 64 * 1024
 _MAX_TOKEN = 254  # MME search-api: under 255 characters
 _MAX_RESULTS = 1_000  # results examined; more are dropped unread, as nobody reads them
-_WITHDRAWN = PeerFailure(Status.NOT_ASKED, "the case was withdrawn meanwhile")
+_WITHDRAWN = PeerFailure(Status.NOT_ASKED, "the case was changed or withdrawn meanwhile")
 _MAX_TEXT = 100_000  # characters of a disclaimer; more is cut
 
 
@@ -92,7 +92,7 @@ class PeerClient:
             return _WITHDRAWN
         except (aiohttp.ClientError, OSError, TimeoutError, UnicodeError, ValueError) as error:
             return (
-                PeerFailure(Status.NOT_ASKED, "the case was withdrawn meanwhile")
+                PeerFailure(Status.NOT_ASKED, "the case was changed or withdrawn meanwhile")
                 if _stopped(body)
                 else translated(error)
             )

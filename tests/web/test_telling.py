@@ -604,4 +604,4 @@ async def test_no_question_leaves_about_a_case_that_another_worker_has_withdrawn
     assert name_for("spain", views[0]["publicId"]).encode() in sent
     assert name_for("spain", views[1]["publicId"]).encode() not in sent
     report = next(one for one in found["nodes"] if one["node"] == "spain")
-    assert (report["status"], report["reason"]) == ("not asked", "the case was withdrawn meanwhile")
+    assert (report["status"], report["reason"]) == ("not asked", "the case was changed or withdrawn meanwhile")
