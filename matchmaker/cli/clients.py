@@ -5,6 +5,7 @@ import re
 import secrets
 import time
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -53,8 +54,7 @@ def add(
     check_country(country)
     settled = configured(config, data_dir)
     agreed = _agreed(per_month, role, settled)
-    if contact is not None and not _EMAIL.fullmatch(contact):
-        raise ConfigInvalid("--contact: expected an e-mail address, such as matching@hospital.example")
+    _check_contact(contact)
     token = secrets.token_urlsafe(32)
     now = time.time()
     client = Client(
@@ -81,6 +81,49 @@ async def _add(store: Store, client: Client, line: LedgerLine) -> None:
     if peer is not None and (client.role is not Role.NODE or client.country not in {None, peer.country}):
         raise ConfigInvalid(f"NAME: {client.name} is a peer, of {peer.country}: one node in both directions")
     await write_with_line(store, store.add_client(client), line)
+
+
+@app.command()
+def change(
+    name: NodeName,
+    purpose: Annotated[Purpose | None, typer.Option(help="What for it may use what it is told.")] = None,
+    per_month: Annotated[
+        str | None, typer.Option(metavar="N|none", help="New profiles that a node may ask about in 30 days.")
+    ] = None,
+    contact: Annotated[str | None, typer.Option(metavar="EMAIL", help="Whom of it to tell.")] = None,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Agree with a client on something else; its token stays."""
+    settled = configured(config, data_dir)
+    _check_contact(contact)
+    if purpose is None and per_month is None and contact is None:
+        raise ConfigInvalid("say what is agreed on now: --purpose, --per-month or --contact")
+    told = asyncio.run(with_store(settled, lambda store: _change(store, name, purpose, per_month, contact, settled)))
+    typer.echo(f"{name}: {told}")
+
+
+async def _change(
+    store: Store, name: str, purpose: Purpose | None, per_month: str | None, contact: str | None, config: Config
+) -> str:
+    client = next((one for one in await store.clients() if one.name == name and one.revoked_at is None), None)
+    if client is None:
+        raise NameUnknown(f"there is no client {name!r} with a valid token")
+    agreed = client.per_month if per_month is None else _agreed(per_month, client.role, config)
+    changed = replace(client, purpose=purpose or client.purpose, per_month=agreed, contact=contact or client.contact)
+    told = f"{changed.purpose.value}, {_per_month(client)} -> {_per_month(changed)} new profiles a month"
+    line = LedgerLine(time.time(), Happened.GRANTED, name, detail=f"changed: {told}")
+    await write_with_line(store, store.change_client(changed), line)
+    return told
+
+
+def _per_month(client: Client) -> str:
+    return "any number of" if client.per_month is None else str(client.per_month)
+
+
+def _check_contact(contact: str | None) -> None:
+    if contact is not None and not _EMAIL.fullmatch(contact):
+        raise ConfigInvalid("--contact: expected an e-mail address, such as matching@hospital.example")
 
 
 def _agreed(text: str | None, role: Role, config: Config) -> int | None:

@@ -216,6 +216,9 @@ class Store(Protocol):
     async def add_client(self, client: Client) -> None:
         """Add a client. A revoked one of the same name is replaced. Errors: NameTaken."""
 
+    async def change_client(self, client: Client) -> None:
+        """Keep another purpose, agreement and contact of a client with a valid token. Errors: NameUnknown."""
+
     async def revoke_client(self, name: str, now: float) -> None:
         """Revoke a client's token at once and for ever. Errors: NameUnknown."""
 

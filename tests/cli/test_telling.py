@@ -87,6 +87,16 @@ def test_a_depositor_has_no_agreement_and_a_contact_is_an_address(run: Run) -> N
     assert "--contact" in one_line(run("client", "add", "x", "--role", "node", "--contact", "nobody"))
 
 
+def test_an_agreement_is_changed_and_the_token_stays(run: Run) -> None:
+    good(run("client", "add", "spain", "--role", "node", "--per-month", "10"))
+    said = good(run("client", "change", "spain", "--per-month", "60", "--contact", "team@madrid.example"))
+    assert said == "spain: clinical, 10 -> 60 new profiles a month\n"
+    assert "0 of 60" in good(run("client", "list"))
+    assert "changed: clinical, 10 -> 60" in good(run("audit", "recent"))
+    assert "say what" in one_line(run("client", "change", "spain"))
+    assert "no client 'italy'" in one_line(run("client", "change", "italy", "--purpose", "research"))
+
+
 def test_a_release_names_a_person_and_stands_in_the_ledger(run: Run) -> None:
     good(run("client", "add", "spain", "--role", "node", "--institution", "Hospital of Madrid"))
     assert "--by" in one_line(run("client", "release", "spain", "--by", " "))

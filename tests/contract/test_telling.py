@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -62,6 +63,13 @@ async def test_a_clients_agreement_is_kept(store: Store) -> None:
     other = Client("france", Role.NODE, "y", per_month=7)
     await store.add_client(other)
     assert await store.clients() == [other, client]
+    changed = replace(other, per_month=None, purpose=Purpose.RESEARCH, contact="c@d.example")
+    before = (await store.revisions()).parties
+    await store.change_client(changed)
+    assert await store.clients() == [changed, client]
+    assert (await store.revisions()).parties > before
+    with pytest.raises(NameUnknown):
+        await store.change_client(replace(other, name="italy"))
 
 
 async def test_only_cases_that_are_as_they_were_found_are_told(store: Store) -> None:

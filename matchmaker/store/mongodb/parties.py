@@ -34,6 +34,19 @@ class Parties(Database):
 
         await self.transact(work)
 
+    async def change_client(self, client: Client) -> None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("parties", 1, session)
+            valid = {"_id": text(client.name), "revoked_at": None}
+            agreed = {"purpose": client.purpose.value, "per_month": client.per_month, "contact": client.contact}
+            changed = await self.of("clients").update_one(valid, {"$set": agreed}, session=session)
+            if not changed.matched_count:
+                raise NameUnknown(f"there is no client {client.name!r} with a valid token")
+
+        await self.transact(work)
+
     async def revoke_client(self, name: str, now: float) -> None:
         """See Store."""
 

@@ -23,6 +23,15 @@ def add_client(connection: sqlite3.Connection, client: Client) -> None:
     _insert_named(connection, "clients", f"clients ({CLIENT})", tuple(client_values(client)))
 
 
+def change_client(connection: sqlite3.Connection, client: Client) -> None:
+    """Keep what was agreed with a client anew."""
+    raise_counter(connection, "parties")
+    sql = "UPDATE clients SET purpose = ?, per_month = ?, contact = ? WHERE name = ? AND revoked_at IS NULL"
+    agreed = (client.purpose.value, client.per_month, client.contact, client.name)
+    if not connection.execute(sql, agreed).rowcount:
+        raise NameUnknown(f"there is no client {client.name!r} with a valid token")
+
+
 def revoke_client(connection: sqlite3.Connection, name: str, now: float) -> None:
     """Revoke a client's token."""
     raise_counter(connection, "parties")
@@ -92,6 +101,10 @@ class Parties(Running):
     async def add_client(self, client: Client) -> None:
         """See Store."""
         await self.write(lambda connection: add_client(connection, client))
+
+    async def change_client(self, client: Client) -> None:
+        """See Store."""
+        await self.write(lambda connection: change_client(connection, client))
 
     async def revoke_client(self, name: str, now: float) -> None:
         """See Store."""
