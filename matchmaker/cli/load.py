@@ -68,6 +68,8 @@ def load(
     sharing = Sharing(Circle(share), Level.of(level), until=_day(until), collection=collection)
     loaded = asyncio.run(_load(settled, paths, owner, sharing, contact))
     typer.echo(_summary(loaded))
+    for words, count in sorted(loaded.loosened.items()):
+        typer.echo(f"note: of {count} cases: {words}; load them again as they were if that was not meant", err=True)
     if loaded.bad:
         raise typer.Exit(1)
 

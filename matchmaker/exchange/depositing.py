@@ -55,6 +55,20 @@ def _collection_problems(owner: Client, sharing: Sharing, node: Node, directory:
     return []
 
 
+def loosened(before: Sharing | None, after: Sharing) -> tuple[str, ...]:
+    """Return in words what of an earlier sharing protected a case more than the one that it has now."""
+    if before is None:
+        return ()
+    said = []
+    if before.collection is not None and after.collection is None:
+        said.append(f"it leaves the collection {before.collection}")
+    if after.level > before.level:
+        said.append(f"it is shown at level {after.level.word}, and was at {before.level.word}")
+    if before.until is not None and (after.until is None or after.until > before.until):
+        said.append(f"it was shared until {before.until.isoformat()}, and is for longer")
+    return tuple(said)
+
+
 def _told_to_some(collection: Collection, purpose: Purpose, today: date) -> bool:
     return collection_allows(collection, purpose, today, own_institution=True, compatriot=True)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from matchmaker.exchange.batches import batches
+from matchmaker.exchange.depositing import loosened
 from matchmaker.exchange.world import World
 from matchmaker.intake.patients import Reading, Rejected, Taken
 from matchmaker.intake.records import RecordFile
@@ -25,6 +26,7 @@ class Loaded:
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     bad: int = 0
     seen: set[str] = field(default_factory=set)
+    loosened: Counter[str] = field(default_factory=Counter)  # how many cases were protected more before, and how
 
     @property
     def kept(self) -> int:
@@ -81,6 +83,7 @@ async def _keep(
             refused.append(Rejected(record.file, record.position, (problem,)))
             continue
         loaded.outcomes[deposit.outcome] += 1
+        loaded.loosened.update(loosened(deposit.before, deposit.case.sharing))
         for note in (*record.notes, *_repeated(record, deposit, loaded)):
             tell.note(": ".join(part for part in (str(record.file), record.position, note) if part))
     for rejected in refused:

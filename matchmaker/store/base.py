@@ -101,10 +101,11 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Deposit:
-    """A draft's outcome, and the case as it is now stored."""
+    """A draft's outcome, the case as it is now stored, and how it was shared before, None where it was not there."""
 
     outcome: Outcome
     case: Case
+    before: Sharing | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Final
 
 from aiohttp import web
 
+from matchmaker.exchange.depositing import loosened
 from matchmaker.exchange.messages import CaseDeposit, CaseList, CaseView, SearchRequest
 from matchmaker.exchange.reporting import disclosures
 from matchmaker.exchange.service import Exchange
@@ -38,7 +39,8 @@ async def put_case(request: web.Request) -> web.Response:
             )
         )
     deposit = await exchange.deposit(owner, body.patient, sharing_of(body))
-    view = _view(deposit.case, notes=exchange.notes(body.patient, deposit.case.sharing))
+    notes = (*exchange.notes(body.patient, deposit.case.sharing), *loosened(deposit.before, deposit.case.sharing))
+    view = _view(deposit.case, notes=notes)
     return json_response(view, 201 if deposit.outcome is Outcome.NEW else 200)
 
 

@@ -37,6 +37,9 @@ def test_a_collection_is_begun_from_a_form_and_says_what_may_be_told(run: Run, t
     assert "Hospital of Dublin, the owner local of local" in one_line(run(*load, cases))
     good(run("client", "add", "dublin", "--role", "depositor", "--institution", "hospital of dublin"))
     good(run(*load, "--owner", "dublin", cases))
+    again = run("load", "--share", "all", "--owner", "dublin", cases)
+    for words in ("leaves the collection rare-diseases", "level standard, and was at minimal", "until 2030-01-01"):
+        assert f"note: of 1 cases: it {words}" in again.stderr or words in again.stderr, words
     good(run("collection", "remove", "rare-diseases"))
     assert "no collections yet" in good(run("collection", "list"))
     assert "there is no collection" in one_line(run("collection", "remove", "rare-diseases"))

@@ -175,6 +175,19 @@ async def test_a_question_that_never_left_is_told_as_that_and_nobody_hears_of_th
     assert (found["cases"][0]["withdrawn"], found["cases"][0]["sharing"]["with"]) == (True, "none")
 
 
+async def test_an_owner_is_told_where_a_case_is_protected_less_than_before(
+    node: RunningNode, owner: dict[str, str]
+) -> None:
+    await add_collection(node)
+    view = await put(node, owner, patient_json("p"), collection="rare", level="minimal", until="2030-01-01")
+    assert "notes" not in view
+    view = await put(node, owner, patient_json("p"))
+    assert [note.split(",")[0] for note in view["notes"]] == [
+        "it leaves the collection rare", "it is shown at level standard", "it was shared until 2030-01-01",
+    ]  # fmt: skip
+    assert "notes" not in await put(node, owner, patient_json("p"), level="minimal")
+
+
 async def test_an_owner_is_told_that_a_collection_lets_nobody_learn(node: RunningNode, owner: dict[str, str]) -> None:
     await add_collection(node, legalBasis="don't know")
     view = await put(node, owner, patient_json("p"), collection="rare")

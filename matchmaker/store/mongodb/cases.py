@@ -199,7 +199,7 @@ def _decided(drafts: Sequence[Draft], known: dict[tuple[str, str], Case], now: f
         given -= 1
         case = stored(before, draft, float(now), given)
         known[draft.owner, draft.id] = case
-        deposits.append(Deposit(outcome, case))
+        deposits.append(Deposit(outcome, case, before.sharing if before else None))
     return deposits
 
 

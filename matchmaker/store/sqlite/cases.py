@@ -48,7 +48,7 @@ def deposit(connection: sqlite3.Connection, drafts: Sequence[Draft], now: float)
         for kind in draft.work:
             queue(connection, kind, case.public_id, revision, now)
         lines.append(audited(case, outcome))
-        deposits.append(Deposit(outcome, case))
+        deposits.append(Deposit(outcome, case, known.sharing if known else None))
     write_audit(connection, lines)
     raise_counter(connection, "revision", revision - before)
     return deposits
