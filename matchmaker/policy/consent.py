@@ -51,24 +51,6 @@ class Owner:
     institution: str | None
 
 
-def may_learn(
-    asker: Asker,
-    audience: Audience,
-    owner: Owner,
-    collection: Collection | None,
-    home: Home,
-    today: date,
-    *,
-    test_query: bool,
-) -> bool:
-    """Tell whether `asker` may learn of cases of this audience, today (in UTC).
-
-    `collection` is the one that the audience names, None where it names none or there is none of that name: then
-    nobody but the owner learns of the case. Test cases are found by test queries only.
-    """
-    return why_not(asker, audience, owner, collection, home, today, test_query=test_query) is None
-
-
 def why_not(
     asker: Asker,
     audience: Audience,
@@ -79,7 +61,11 @@ def why_not(
     *,
     test_query: bool,
 ) -> str | None:
-    """Return what stands against it that `asker` learns of cases of this audience, for the owner's eyes; or None."""
+    """Return what stands against it that `asker` learns of cases of this audience, for the owner's eyes; None: nothing.
+
+    `today` is the day in UTC. `collection` is the one that the audience names, None where it names none or there is
+    none of that name: then nobody but the owner learns of the case. Test cases are found by test queries only.
+    """
     if audience.test and not test_query:
         return "it is a test"
     if owns(asker, audience.owner):
@@ -146,7 +132,7 @@ def as_asker(peer: Peer, client: Client | None) -> Asker:
 
 @dataclass(frozen=True, slots=True)
 class Eligible:
-    """`may_learn` for one asker on one day, over audiences. Equal ones answer alike.
+    """The rule, `why_not`, for one asker on one day, over audiences. Equal ones answer alike.
 
     `known` is a number that is another one whenever collections or institutions have changed.
     """

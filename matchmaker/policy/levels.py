@@ -12,10 +12,7 @@ from matchmaker.records.collection import Collection
 from matchmaker.records.sharing import Level, Sharing
 
 Json = Mapping[str, Any]
-_GENE_ID = re.compile(
-    r"(?:[A-Z][A-Z0-9-]{0,19}|C\d{1,2}orf\d{1,4}|ENSG\d{11}(?:\.\d+)?|\d{1,9}|(?:HGNC|NCBIGene|ENTREZ):\d{1,9})",
-    re.IGNORECASE,
-)
+_GENE_ID = re.compile(r"[A-Z][A-Z0-9-]{0,19}|ENSG\d{11}\.\d+|(?:(?:HGNC|NCBIGene|ENTREZ):)?\d{1,9}", re.IGNORECASE)
 _STANDARD = ("species", "inheritanceMode", "test")
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from matchmaker.policy.consent import Asker, Eligible, Home, Owner, as_asker, may_learn, same_institution, why_not
+from matchmaker.policy.consent import Asker, Eligible, Home, Owner, as_asker, same_institution, why_not
 from matchmaker.records.collection import DATA_USE, Collection
 from matchmaker.records.party import Client, Peer, Purpose, Role
 from matchmaker.records.sharing import Audience, Circle
@@ -152,7 +152,9 @@ def ruled(asked: Asked) -> bool:
         "dublin", Circle(asked.circle), asked.test, asked.countries, asked.nodes, asked.until,
         None if asked.collection is None else "rare",
     )  # fmt: skip
-    return may_learn(asker, audience, owner, found, Home("ireland", asked.home), TODAY, test_query=asked.test_query)
+    collections = {"rare": found} if found else {}
+    home, institutions = Home("ireland", asked.home), {owner.name: owner.institution}
+    return Eligible(asker, home, TODAY, asked.test_query, 1, collections, institutions)(audience)
 
 
 def test_nothing_forbidden_is_told_and_nothing_allowed_is_kept_back_over_6000_combinations() -> None:
@@ -164,6 +166,18 @@ def test_nothing_forbidden_is_told_and_nothing_allowed_is_kept_back_over_6000_co
     kept_back = [one for one, may, does in answers if may and not does]
     assert not kept_back, f"{len(kept_back)} kept back, such as {kept_back[0]}"
     assert 500 < sum(does for _, _, does in answers) < 4_000, "the draw holds enough of both"
+
+
+def may_learn(
+    asker: Asker, audience: Audience, owner: Owner, found: Collection, home: Home, today: date, *, test_query: bool
+) -> bool:
+    return why_not(asker, audience, owner, found, home, today, test_query=test_query) is None
+
+
+def may_learn(
+    asker: Asker, audience: Audience, owner: Owner, found: Collection, home: Home, today: date, *, test_query: bool
+) -> bool:
+    return why_not(asker, audience, owner, found, home, today, test_query=test_query) is None
 
 
 @pytest.mark.parametrize("answer", ["no", "no, but re-consenting is possible", "don't know"])

@@ -12,7 +12,17 @@ from pymongo import ASCENDING, DESCENDING, UpdateOne
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from matchmaker.policy.account import Account
-from matchmaker.records.ledger import BEGINNING, FORMER, Chain, Happened, KeptLine, LedgerLine, LedgerTotals, extended
+from matchmaker.records.ledger import (
+    BEGINNING,
+    DISCLOSURES,
+    FORMER,
+    Chain,
+    Happened,
+    KeptLine,
+    LedgerLine,
+    LedgerTotals,
+    extended,
+)
 from matchmaker.store.base import Claim, Decision, Offer
 from matchmaker.store.documents import document_of, entry_of
 from matchmaker.store.entries import OF_A_QUESTION, dealing_of, dealing_values, former_line, kept_line_of, line_values
@@ -143,7 +153,7 @@ class Ledger(Database):
     async def lines_of(self, case: str, limit: int, skip: int = 0) -> list[LedgerLine]:
         """See Store."""
         with speaking():
-            some = {"case_id": text(case), "kind": {"$in": ["told", "shown", "asked", "not sent"]}}
+            some = {"case_id": text(case), "kind": {"$in": [kind.value for kind in DISCLOSURES]}}
             order = [("at", ASCENDING), ("chain", ASCENDING), ("number", ASCENDING)]
             found = self.of("ledger").find(some).sort(order).skip(number(skip)).limit(number(limit))
             return [_line(row) async for row in found] if case else []

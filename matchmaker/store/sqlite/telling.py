@@ -7,7 +7,7 @@ from collections.abc import Collection as Collection_
 from pathlib import Path
 
 from matchmaker.policy.account import Account
-from matchmaker.records.ledger import Chain, KeptLine, LedgerLine, LedgerTotals
+from matchmaker.records.ledger import DISCLOSURES, Chain, KeptLine, LedgerLine, LedgerTotals
 from matchmaker.store.base import Claim, Decision
 from matchmaker.store.gathering import Gathering
 from matchmaker.store.sqlite import ledger, whole
@@ -50,7 +50,8 @@ class Ledger(Running):
 
     async def lines_of(self, case: str, limit: int, skip: int = 0) -> list[LedgerLine]:
         """See Store."""
-        some = "case_id = ? AND case_id <> '' AND kind IN ('told', 'shown', 'asked', 'not sent')"
+        kinds = ", ".join(f"'{kind.value}'" for kind in DISCLOSURES)
+        some = f"case_id = ? AND case_id <> '' AND kind IN ({kinds})"
         sql = f"SELECT {ledger.LINE} FROM ledger WHERE {some} ORDER BY at, chain, number LIMIT ? OFFSET ?"
         return await self.run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (case, limit, skip))])
 
