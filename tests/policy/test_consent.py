@@ -174,12 +174,6 @@ def may_learn(
     return why_not(asker, audience, owner, found, home, today, test_query=test_query) is None
 
 
-def may_learn(
-    asker: Asker, audience: Audience, owner: Owner, found: Collection, home: Home, today: date, *, test_query: bool
-) -> bool:
-    return why_not(asker, audience, owner, found, home, today, test_query=test_query) is None
-
-
 @pytest.mark.parametrize("answer", ["no", "no, but re-consenting is possible", "don't know"])
 def test_only_a_legal_basis_that_is_there_counts(answer: str) -> None:
     audience = Audience("dublin", Circle.ALL, False, collection="rare")
