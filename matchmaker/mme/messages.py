@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, Strict
 
-from matchmaker.mme.patient import Patient, Value
+from matchmaker.mme.patient import Patient, Text, Value
 
 Disclaimer = Annotated[str, Field(max_length=100_000)]
 
@@ -71,6 +71,27 @@ class ScoreParts(Value):
     data: dict[str, str]
 
 
+class Treatment(Value):
+    """What helped a patient: by name, by a code such as ATC:A16AX, or both."""
+
+    name: Text | None = None
+    code: Text | None = None
+
+
+class Diagnosis(Value):
+    """What a patient was found to have: a disorder's id, such as MIM:614923, its name, or both."""
+
+    id: Text | None = None
+    label: Annotated[str, Field(min_length=1, max_length=1_000)] | None = None
+
+
+class Solved(Value):
+    """What a solved case came to, told to the node whose case matched it where its owner agrees (`_solved`)."""
+
+    diagnosis: Diagnosis | None = None
+    helped: Annotated[tuple[Treatment, ...], Strict(False), Field(max_length=20)] = ()
+
+
 class MatchScore(Value):
     """MME search-api, Results: how alike, in [0, 1]."""
 
@@ -84,6 +105,7 @@ class MatchResult(Value):
     patient: Patient
     parts: ScoreParts | None = Field(default=None, alias="_score")
     explanation: Explanation | None = Field(default=None, alias="_explanation")
+    solved: Solved | None = Field(default=None, alias="_solved")
 
 
 class MatchResponse(Value):

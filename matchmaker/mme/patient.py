@@ -55,10 +55,14 @@ def _shaped(pattern: str, expected: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _plain(value: str) -> str:
+def _one_line(value: str) -> str:
     if _CONTROL.search(value):
         raise PydanticCustomError("control", "holds a control character; expected plain text")
-    if not value.strip():
+    return value
+
+
+def _plain(value: str) -> str:
+    if not _one_line(value).strip():
         raise PydanticCustomError("blank", "is blank; expected some text")
     return value
 
@@ -133,7 +137,7 @@ class Contact(Value):
 
     name: Text
     href: Url
-    institution: Annotated[str, Field(max_length=255)] | None = None
+    institution: Annotated[str, Field(max_length=255), AfterValidator(_one_line)] | None = None
     email: (
         Annotated[
             tuple[Email, ...],

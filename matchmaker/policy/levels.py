@@ -13,6 +13,14 @@ from matchmaker.records.sharing import Level, Sharing
 
 Json = Mapping[str, Any]
 _GENE_ID = re.compile(r"[A-Z][A-Z0-9-]{0,19}|ENSG\d{11}\.\d+|(?:(?:HGNC|NCBIGene|ENTREZ):)?\d{1,9}", re.IGNORECASE)
+# What others see of a case at each level, in words.
+_ALWAYS = ("contact", "what is shared with the question: genes, terms or their common ancestors")
+_USUAL = ("contact", "features, observed and negated", "genes", "inheritance", "disorders", "species")
+SHOWN = {
+    "minimal": _ALWAYS,
+    "standard": _USUAL,
+    "full": (*_USUAL, "variants", "zygosity", "sex", "age of onset", "label"),
+}
 _STANDARD = ("species", "inheritanceMode", "test")
 
 

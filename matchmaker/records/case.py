@@ -35,7 +35,8 @@ class Case:
     """A case as stored. `id` is the owner's own; `public_id` is the node's, from which every peer's own id is made.
 
     `created_at` and `updated_at` are seconds since 1970; `revision` is the store's at the last change. A withdrawn
-    case keeps its ids, so that they are never used again, and loses its `patient`.
+    case keeps its ids, so that they are never used again, and loses its `patient`. `person` is the address of its owner
+    among the people, `family` what its institution calls the family by; neither ever leaves the node.
     """
 
     owner: str
@@ -46,6 +47,8 @@ class Case:
     created_at: float
     updated_at: float
     revision: int
+    person: str | None = None
+    family: str | None = None
 
     @property
     def withdrawn(self) -> bool:
@@ -57,7 +60,8 @@ class Case:
         """The case as a store has it."""
         content = self.patient.to_json() if self.patient else None
         version = version_of(self.revision, self.updated_at)
-        return KeptCase(self.owner, self.id, self.public_id, self.sharing, content, self.revision, version)
+        told = (self.sharing, content, self.revision, version, self.person, self.family)
+        return KeptCase(self.owner, self.id, self.public_id, *told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class KeptCase:
     content: Mapping[str, Any] | None
     revision: int
     version: int
+    person: str | None = None
+    family: str | None = None
 
     @property
     def withdrawn(self) -> bool:

@@ -20,6 +20,7 @@ class Happened(StrEnum):
     SHOWN = "shown"  # a case, to a user of this node who is not its owner
     ASKED = "asked"  # another node, about a case of ours
     UNSENT = "not sent"  # the question of an ASKED line before: it never left
+    NOTIFIED = "notified"  # another node, by mail, that a case of ours was withdrawn
     ANSWERED = "answered"  # a question, with so many cases
     REFUSED = "refused"  # a question, and why
     ALARMED = "alarmed"
@@ -38,7 +39,7 @@ class Happened(StrEnum):
         return cls.UNKNOWN
 
 
-DISCLOSURES = (Happened.TOLD, Happened.SHOWN, Happened.ASKED, Happened.UNSENT)
+DISCLOSURES = (Happened.TOLD, Happened.SHOWN, Happened.ASKED, Happened.UNSENT, Happened.NOTIFIED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,8 @@ class Client:
     """Whoever holds a token of ours. Of the token only its SHA-256 is kept, in hexadecimal digits.
 
     Of a node: `per_month` is how many new profiles a month it may ask about, None: as many as it likes; `contact` is
-    the e-mail address for notices, such as that a case it was told of was withdrawn.
+    the e-mail address for notices, such as that a case it was told of was withdrawn. Of a depositor, `contact` is its
+    institution's mailbox, for alerts about cases that have no owner among the people.
     """
 
     name: str
@@ -53,7 +54,8 @@ class Peer:
     """Another node. Its token stays in its file and is read when a question is asked.
 
     `version` is the API version in which it is asked: exactly "1.0" or "1.1". `mitochondrion` is how it writes that
-    chromosome: "MT", or "M" as patientMatcher wants it.
+    chromosome: "MT", or "M" as patientMatcher wants it. It may be asked about `per_month` cases within 30 days, None:
+    as many as there are. `notify`: it tells its own people of no match, so that we write to the contact that it shows.
     """
 
     name: str
@@ -62,6 +64,8 @@ class Peer:
     token_file: str
     version: str = "1.0"
     mitochondrion: str = "MT"
+    per_month: int | None = DEFAULT_PER_MONTH
+    notify: bool = False
 
 
 def token_digest(token: str) -> str:

@@ -22,6 +22,7 @@ from typing import Protocol
 
 from matchmaker.mme.patient import Patient
 from matchmaker.policy.account import Account, Refusal
+from matchmaker.policy.news import Sighting
 from matchmaker.records.audit import AuditLine
 from matchmaker.records.case import Case, KeptCase
 from matchmaker.records.collection import Collection
@@ -32,9 +33,15 @@ from matchmaker.records.reference import ReferenceFile
 from matchmaker.records.sharing import Sharing
 from matchmaker.records.work import Work
 from matchmaker.store.entries import Entry
+from matchmaker.store.kept_matches import Mails, Matches, People
 
 SWEEP = "sweep"  # the kind of work by which `Store.sweep` is done after a withdrawal
+SEARCH = "search"  # the kind by which a case is searched with: subject is its public id
 NOTICE = "notice"  # the kind by which who was told of a withdrawn case is told so: subject "PUBLIC_ID NAME"
+
+
+# Longer than a withdrawal takes, at whose end notices are queued once more: none is then sent yet.
+NOTICE_AFTER_SECONDS = 5.0
 
 
 def notice_subject(public_id: str, name: str) -> str:
@@ -89,7 +96,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A case as handed in. `public_id` is taken only if the case is new; `work` are kinds of work to queue with it."""
+    """A case as handed in. `public_id` is taken only if the case is new; `work` are kinds of work to queue with it.
+
+    `person` and `family` are those of a Case.
+    """
 
     owner: str
     id: str
@@ -97,6 +107,8 @@ class Draft:
     sharing: Sharing
     patient: Patient
     work: tuple[str, ...] = ()
+    person: str | None = None
+    family: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +146,8 @@ class Offer:
 class Decision:
     """What comes of a claim: the keys of the cases that are told, and what is written before they are.
 
-    `results` and `genes` add to the totals of the metrics; both are of a question that another node asked.
+    `results` and `genes` add to the totals of the metrics; both are of a question that another node asked. `sightings`
+    are the matches that are told: each is remembered, and its alerts queued, with the lines.
     """
 
     told: tuple[int, ...] = ()
@@ -144,6 +157,7 @@ class Decision:
     results: int = 0
     genes: tuple[str, ...] = ()
     refusal: Refusal | None = None
+    sightings: tuple[Sighting, ...] = ()
     stale: bool = False  # not all offers were as they were found: nothing was decided
 
 
@@ -163,7 +177,7 @@ class Claim:
 Check = Callable[[AsyncGenerator[list[Entry]]], Awaitable[None]]  # raises, where what it reads is not as expected
 
 
-class Store(Protocol):
+class Store(People, Matches, Mails, Protocol):
     """One node's records. Times are seconds since 1970. Any method may raise StoreBusy or StoreUnusable."""
 
     async def revisions(self) -> Revisions:
@@ -178,7 +192,8 @@ class Store(Protocol):
     async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
         """Erase a case but for its ids; return what is left, None when there was none.
 
-        Queues SWEEP, and a NOTICE to each node that was told of it or asked about it.
+        Queues SWEEP, and a NOTICE to each node that was told of it or asked about it. Its matches, their alerts and
+        what peers answered about it go with it.
         """
 
     async def notify(self, case: Case, now: float) -> None:
@@ -189,6 +204,9 @@ class Store(Protocol):
 
     async def case(self, owner: str, case_id: str) -> Case | None:
         """Return a case by its owner's id, withdrawn or not."""
+
+    async def case_known(self, public_id: str) -> Case | None:
+        """Return a case by its public id, withdrawn or not."""
 
     async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
         """Return an owner's live cases in order of their ids, at most `limit`, from behind the id `after`."""
@@ -260,6 +278,12 @@ class Store(Protocol):
         """Return the lines about a case, by its public id, oldest first, at most `limit`, from behind the first `skip`.
 
         Only those of DISCLOSURES.
+        """
+
+    async def questions_told(self, owner: str, case: str | None, limit: int, skip: int = 0) -> list[LedgerLine]:
+        """Return the lines of questions of other nodes that were told of an owner's cases, latest first.
+
+        `case` is the public id of one of them, None: all. At most `limit`, from behind the first `skip`.
         """
 
     async def chains(self) -> list[Chain]:

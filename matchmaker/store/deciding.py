@@ -1,13 +1,16 @@
 """What a deposit comes to, and which store may be filled anew: the same in every store. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import Case
+from matchmaker.records.inquiry import Asked, Inquiry
+from matchmaker.records.match import Match
 from matchmaker.store.base import Draft, Outcome, StoreHasOthers
 
 COUNTERS = ("revision", "parties", "reference", "requests", "results")
 FRESH_PARTIES = 1  # the count of changes to clients and peers in a store that has seen none
+WAITS_FOR_ITS_TURN = "waiting"  # the status of an inquiry that an agreement does not allow yet
 ACTIONS = {Outcome.NEW: Action.DEPOSITED, Outcome.CHANGED: Action.CHANGED}
 
 
@@ -17,14 +20,16 @@ def outcome_of(known: Case | None, draft: Draft) -> Outcome:
         return Outcome.NEW
     if known.withdrawn:
         return Outcome.WITHDRAWN
-    same = (known.sharing, known.patient) == (draft.sharing, draft.patient)
+    stated = (draft.sharing, draft.patient, draft.person, draft.family)
+    same = (known.sharing, known.patient, known.person, known.family) == stated
     return Outcome.UNCHANGED if same else Outcome.CHANGED
 
 
 def stored(known: Case | None, draft: Draft, now: float, revision: int) -> Case:
     """Return the case that a new or changed draft is from this revision on."""
     public_id, created_at = (known.public_id, known.created_at) if known else (draft.public_id, now)
-    return Case(draft.owner, draft.id, public_id, draft.sharing, draft.patient, created_at, now, revision)
+    told = (draft.sharing, draft.patient, created_at, now, revision, draft.person, draft.family)
+    return Case(draft.owner, draft.id, public_id, *told)
 
 
 def audited(case: Case, outcome: Outcome) -> AuditLine:
@@ -51,3 +56,18 @@ def check_copy(source: str, identity: str, filled: str, counters: Mapping[str, i
         raise StoreHasOthers("it holds records of another node; choose an empty store")
     if filled != fill_mark(counters):
         raise StoreHasOthers("it was written to since it was filled, or is the source itself; choose an empty store")
+
+
+def asked_of(rows: Sequence[tuple[float, bool]], waiting: Sequence[Inquiry], case: str) -> Asked:
+    """Return how much a node was asked: when about each case, and whether that is `case`; and who waits to be asked."""
+    own = next((one.at for one in waiting if one.case == case), None)
+    others = [one for one in waiting if one.case != case]
+    before = [one for one in others if own is None or (one.at, one.case) < (own, case)]
+    times = tuple(at for at, _ in rows)
+    return Asked(times=times, among=any(among for _, among in rows), waiting=len(others), before=len(before))
+
+
+def without_answer(match: Match) -> Match:
+    """Return a match without what the other node showed of its case; contact, score and what is shared stay."""
+    other = match.other.model_copy(update={"answer": None}) if match.other else None
+    return match.model_copy(update={"other": other})

@@ -1,13 +1,17 @@
 """Entries as documents and back: what each kind of record looks like in a database of documents. Pure."""
 
 import base64
+from collections.abc import Callable
 from typing import Any
 
+from matchmaker.records.alert import Alert, Mail
 from matchmaker.records.case import Case, key_of, version_of
-from matchmaker.store.entries import Entry, case_values
+from matchmaker.records.inquiry import Inquiry
+from matchmaker.records.match import Match
+from matchmaker.store.entries import Entry, case_values, side_values
 
 ENTRY_FIELDS: dict[str, tuple[str, ...]] = {
-    "case": ("owner", "id", "_id", "sharing", "patient", "created_at", "updated_at", "revision"),
+    "case": ("owner", "id", "_id", "sharing", "patient", "created_at", "updated_at", "revision", "person", "family"),
     "client": (
         "_id",
         "role",
@@ -20,7 +24,7 @@ ENTRY_FIELDS: dict[str, tuple[str, ...]] = {
         "per_month",
         "contact",
     ),
-    "peer": ("_id", "url", "country", "token_file", "version", "mitochondrion"),
+    "peer": ("_id", "url", "country", "token_file", "version", "mitochondrion", "per_month", "notify"),
     "audit": ("_id", "at", "actor", "action", "public_id"),
     "collection": ("_id", "content"),
     "line": ("chain", "number", "at", "kind", "who", "case_id", "level", "purpose", "detail", "hash"),
@@ -29,6 +33,13 @@ ENTRY_FIELDS: dict[str, tuple[str, ...]] = {
     "gene": ("_id",),
     "work": ("kind", "subject", "revision", "due", "attempts"),
     "reference": ("_id", "name", "version", "sha256", "imported_at", "content"),
+    "person": ("_id", "content"),
+    "choices": ("_id", "content"),
+    "match": ("_id", "content"),
+    "alert": ("match", "recipient", "number", "mail", "content"),
+    "mail": ("_id", "content"),
+    "inquiry": ("case", "node", "content"),
+    "health": ("_id", "content"),
 }
 
 
@@ -51,9 +62,51 @@ def document_of(kind: str, values: list[Any]) -> dict[str, Any]:
         document["_id"] = f"{document['chain']}:{document['number']}"
     elif kind == "dealing":
         document["_id"] = f"{document['organisation']}:{document['number']}"
+    elif kind in _LOOKED_FOR:
+        document.update(_LOOKED_FOR[kind](document["content"]))
     elif kind == "reference":
         document["content"] = base64.b64decode(document["content"])
     return document
+
+
+_SIDE = ("case", "owner", "score", "status")
+
+
+def _of_match(content: str) -> dict[str, Any]:
+    match = Match.parse(content)
+    return {
+        "node": match.node,
+        "changed_at": match.changed_at,
+        "answered_at": match.other.answered_at if match.other and match.other.answer is not None else None,
+        "genes": [gene.key for gene in match.genes],
+        "sides": [dict(zip(_SIDE, side_values(match, side), strict=True)) for side in match.sides],
+    }
+
+
+def _of_alert(content: str) -> dict[str, Any]:
+    alert = Alert.parse(content)
+    same = f"{alert.match}:{alert.number}:{alert.recipient}"
+    return {"_id": same, "at": alert.at, "due": alert.due, "score": alert.score}
+
+
+def _of_mail(content: str) -> dict[str, Any]:
+    mail = Mail.parse(content)
+    told = {"recipient": mail.recipient, "state": mail.state.value}
+    return {**told, "created_at": mail.created_at, "alerts": mail.alerts}
+
+
+def _of_inquiry(content: str) -> dict[str, Any]:
+    inquiry = Inquiry.parse(content)
+    return {"_id": f"{inquiry.case}:{inquiry.node}", "status": inquiry.status, "asked_at": inquiry.asked_at}
+
+
+# What stands beside a content in JSON, because it is looked for.
+_LOOKED_FOR: dict[str, Callable[[str], dict[str, Any]]] = {
+    "match": _of_match,
+    "alert": _of_alert,
+    "mail": _of_mail,
+    "inquiry": _of_inquiry,
+}
 
 
 def entry_of(kind: str, document: dict[str, Any]) -> Entry:

@@ -4,9 +4,10 @@ An entry is its kind and a list of values in JSON; a store's export is a sequenc
 kind of store, so that equal contents are equal bytes. `Digest` adds them up.
 
     facts      identity, revision of cases, of parties, of reference data, requests, results, secret
-    case       owner, id, public id, sharing, patient (JSON text, null once withdrawn), created at, updated at, revision
+    case       owner, id, public id, sharing, patient (JSON text, null once withdrawn), created at, updated at,
+               revision, person, family
     client     name, role, token's sha256, institution, country, created at, revoked at, purpose, per month, contact
-    peer       name, url, country, token file, version, mitochondrion
+    peer       name, url, country, token file, version, mitochondrion, cases a month, notify
     collection name, content (JSON text)
     audit      revision, at, actor, action, public id
     line       chain, number, at, kind, who, case, level, purpose, detail, hash
@@ -14,6 +15,13 @@ kind of store, so that equal contents are equal bytes. `Digest` adds them up.
     dealing    organisation, number, at, content (JSON text)
     gene       a gene that matched once
     work       kind, subject, revision, due, attempts
+    person     address, content (JSON text, as in all that follow)
+    choices    address or public id, content
+    match      id, content
+    alert      match, recipient, number, mail, content
+    mail       id, content
+    inquiry    case's public id, node, content
+    health     peer's name, content
     reference  kind, name, version, sha256, imported at, content in base64
 """
 
@@ -30,15 +38,18 @@ from pydantic_core import from_json
 
 from matchmaker.mme.patient import Patient
 from matchmaker.policy.fingerprints import keyed
+from matchmaker.records.alert import Alert
 from matchmaker.records.case import Case, KeptCase
 from matchmaker.records.collection import Collection
 from matchmaker.records.dealing import Dealing, Event
 from matchmaker.records.ledger import BEGINNING, FORMER, Chain, Happened, KeptLine, LedgerLine, extended
+from matchmaker.records.match import Match, Side
 from matchmaker.records.party import DEFAULT_PER_MONTH, Client, Purpose, Role
 from matchmaker.records.sharing import Sharing
 
 KINDS = (
     "facts", "case", "client", "peer", "collection", "audit", "line", "chain", "dealing", "gene", "work", "reference",
+    "person", "choices", "match", "alert", "mail", "inquiry", "health",
 )  # fmt: skip
 
 Entry = tuple[str, list[Any]]
@@ -83,23 +94,33 @@ def patient_text(patient: Patient) -> str:
 
 def case_of(values: Iterable[Any]) -> Case:
     """Return the case of an entry's values. Errors: EntryDamaged."""
-    owner, case_id, public_id, sharing, patient, created_at, updated_at, revision = values
+    owner, case_id, public_id, sharing, patient, created_at, updated_at, revision, person, family = values
     try:
         kept = Patient.model_validate_json(patient) if patient is not None else None
-        return Case(owner, case_id, public_id, Sharing.parse(sharing), kept, created_at, updated_at, revision)
+        told = (Sharing.parse(sharing), kept, created_at, updated_at, revision, person, family)
+        return Case(owner, case_id, public_id, *told)
     except (ValidationError, ValueError):
         raise EntryDamaged(f"case {public_id} is damaged") from None
 
 
 def kept_of(
-    owner: str, case_id: str, public_id: str, sharing: str, patient: str | None, revision: int, version: int
+    owner: str,
+    case_id: str,
+    public_id: str,
+    sharing: str,
+    patient: str | None,
+    revision: int,
+    version: int,
+    person: str | None,
+    family: str | None,
 ) -> KeptCase:
     """Return a case with its patient in JSON. Errors: EntryDamaged."""
     try:
         content = from_json(patient, cache_strings="keys") if patient is not None else None
         if not (content is None or isinstance(content, dict)):
             raise ValueError("no object")
-        return KeptCase(owner, case_id, public_id, Sharing.parse(sharing), content, revision, version)
+        told = (Sharing.parse(sharing), content, revision, version, person, family)
+        return KeptCase(owner, case_id, public_id, *told)
     except ValueError:
         raise EntryDamaged(f"case {public_id} is damaged") from None
 
@@ -116,6 +137,8 @@ def case_values(case: Case) -> list[Any]:
         float(case.created_at),
         float(case.updated_at),
         case.revision,
+        case.person,
+        case.family,
     ]
 
 
@@ -183,12 +206,29 @@ def client_of(values: Sequence[Any]) -> Client:
     return Client(*told, Purpose(purpose), per_month, contact)
 
 
+def alert_values(alert: Alert) -> list[Any]:
+    """Return an alert as an entry's values: which mail carries it stands beside its content."""
+    content = alert.model_copy(update={"mail": None}).to_text()
+    return [alert.match, alert.recipient, alert.number, alert.mail, content]
+
+
+def side_values(match: Match, side: Side) -> tuple[str, str, float, str]:
+    """Return what a side of a match is looked for by: case, owner, score and status. A hidden one is of nobody."""
+    return side.case, "" if side.hidden else side.owner, match.score_for(side), side.status.value
+
+
 def collection_text(collection: Collection) -> str:
     """Return a collection as a store keeps it."""
     return json.dumps(collection.to_json(), ensure_ascii=False)
 
 
-_FORMER_FACTS, _FORMER_CLIENT, _FORMER_LINE = 6, 7, 4  # values of these entries before there were agreements and chains
+_FORMER_FACTS, _FORMER_LINE = 6, 4  # values of these entries before there were agreements and chains
+# What entries of other kinds, and of so many values, had not yet.
+_FORMER: dict[tuple[str, int], tuple[Any, ...]] = {
+    ("client", 7): (Purpose.CLINICAL.value, DEFAULT_PER_MONTH, None),
+    ("case", 8): (None, None),
+    ("peer", 6): (DEFAULT_PER_MONTH, False),
+}
 
 
 def brought_up_to_date(entries: Iterable[Entry]) -> Iterator[Entry]:
@@ -204,8 +244,6 @@ def brought_up_to_date(entries: Iterable[Entry]) -> Iterator[Entry]:
             yield kind, [*values, secret]
         elif kind == "gene" and secret:  # it stood there by its own id
             genes.append(keyed(secret, values[0]))
-        elif kind == "client" and len(values) == _FORMER_CLIENT:
-            yield kind, [*values, Purpose.CLINICAL.value, DEFAULT_PER_MONTH, None]
         elif kind == "line" and len(values) == _FORMER_LINE:
             at, asker, results, _ = values
             chain, (kept,) = extended(chain, [former_line(at, asker, results)])
@@ -214,7 +252,7 @@ def brought_up_to_date(entries: Iterable[Entry]) -> Iterator[Entry]:
             if KINDS.index(kind) > KINDS.index("line") and chain.lines:
                 yield "chain", [chain.name, chain.first, chain.base, chain.lines, chain.head]
                 chain = Chain(FORMER, 0, BEGINNING, 0, BEGINNING)
-            yield kind, values
+            yield kind, [*values, *_FORMER.get((kind, len(values)), ())]
     if chain.lines:
         yield "chain", [chain.name, chain.first, chain.base, chain.lines, chain.head]
     yield from (("gene", [gene]) for gene in sorted(genes))

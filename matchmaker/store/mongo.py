@@ -19,6 +19,7 @@ from matchmaker.store.base import StoreBusy, StoreUnusable
 from matchmaker.store.mongodb.cases import Cases
 from matchmaker.store.mongodb.database import MongoClient
 from matchmaker.store.mongodb.errors import speaking
+from matchmaker.store.mongodb.mails import Mails
 from matchmaker.store.mongodb.parties import Parties
 from matchmaker.store.mongodb.whole import Whole
 
@@ -39,7 +40,7 @@ _DURABLE = {
 }
 
 
-class MongoStore(Cases, Parties, Whole):
+class MongoStore(Cases, Mails, Parties, Whole):
     """A Store in one database of a replica set. Open it with `open_mongo`."""
 
 

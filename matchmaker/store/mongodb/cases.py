@@ -1,6 +1,7 @@
 """Cases, with what is written beside them: revision, audit, work."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import Case, KeptCase
 from matchmaker.store.base import (
     NOTICE,
+    NOTICE_AFTER_SECONDS,
     SWEEP,
     Deposit,
     Draft,
@@ -26,13 +28,13 @@ from matchmaker.store.documents import case_fields, document_of, entry_of
 from matchmaker.store.entries import EntryDamaged, case_of, kept_of
 from matchmaker.store.mongodb.database import Document, number, settled, text
 from matchmaker.store.mongodb.errors import speaking
-from matchmaker.store.mongodb.work import Queue
+from matchmaker.store.mongodb.matches import Matches
 
 _BATCH = 2_000
 _PATIENCE_SECONDS = 15.0
 
 
-class Cases(Queue):
+class Cases(Matches):
     """The part of a Store that keeps cases."""
 
     async def deposit(self, drafts: Sequence[Draft], now: float) -> list[Deposit]:
@@ -82,11 +84,16 @@ class Cases(Queue):
             if document is None or document["patient"] is None:
                 return None
             revision = await self.raise_counter("revision", 1, session)
-            left = replace(_case(document), patient=None, updated_at=float(now), revision=revision)
+            left = replace(
+                _case(document), patient=None, person=None, family=None, updated_at=float(now), revision=revision
+            )
             await cases.update_one({"_id": text(left.public_id)}, {"$set": case_fields(left)}, session=session)
             line = AuditLine(revision, float(now), owner, Action.WITHDRAWN, left.public_id)
             await self.of("audit").insert_one(_audit_document(line), session=session)
-            await self.of("work").delete_many({"subject": text(left.public_id)}, session=session)
+            # Subjects of questions to peers begin with the case's id.
+            its = {"subject": {"$regex": f"^{re.escape(text(left.public_id))}( |$)"}}
+            await self.of("work").delete_many(its, session=session)
+            await self.forget_matches(left.public_id, session)
             await self.queue(SWEEP, left.public_id, revision, now, session)
             await self._queue_notices(left.public_id, revision, now, session)
             return left
@@ -99,7 +106,8 @@ class Cases(Queue):
         async for row in self.of("ledger").find(told, {"who": 1, "kind": 1}, session=session):
             left[row["who"]] += -1 if row["kind"] == "not sent" else 1
         for who in sorted(name for name, count in left.items() if count > 0):
-            await self.queue(NOTICE, notice_subject(public_id, who), revision, now, session)
+            due = now + NOTICE_AFTER_SECONDS
+            await self.queue(NOTICE, notice_subject(public_id, who), revision, due, session)
 
     async def notify(self, case: Case, now: float) -> None:
         """See Store."""
@@ -123,6 +131,12 @@ class Cases(Queue):
         """See Store."""
         with speaking():
             document = await self.of("cases").find_one({"owner": text(owner), "id": text(case_id)})
+        return _case(document) if document else None
+
+    async def case_known(self, public_id: str) -> Case | None:
+        """See Store."""
+        with speaking():
+            document = await self.of("cases").find_one({"_id": text(public_id)})
         return _case(document) if document else None
 
     async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
@@ -217,7 +231,7 @@ def _case(document: Document) -> Case:
 
 
 def _kept(document: Document) -> KeptCase:
-    names = ("owner", "id", "_id", "sharing", "patient", "revision", "version")
+    names = ("owner", "id", "_id", "sharing", "patient", "revision", "version", "person", "family")
     return kept_of(*(document[name] for name in names))
 
 

@@ -7,6 +7,7 @@ again, so that revisions are gapless in the order of commits.
 import asyncio
 import inspect
 import secrets
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -23,6 +24,7 @@ from matchmaker.policy.fingerprints import keyed
 from matchmaker.records.party import DEFAULT_PER_MONTH
 from matchmaker.store.base import Revisions, StoreBusy, StoreUnusable
 from matchmaker.store.deciding import COUNTERS, FRESH_PARTIES
+from matchmaker.store.documents import document_of
 from matchmaker.store.mongodb.errors import speaking
 
 Document = dict[str, Any]
@@ -42,10 +44,17 @@ COLLECTIONS = {
     "gene": "matched_genes",
     "work": "work",
     "reference": "reference",
+    "person": "people",
+    "choices": "choices",
+    "match": "matches",
+    "alert": "alerts",
+    "mail": "mails",
+    "inquiry": "inquiries",
+    "health": "peer_health",
 }
 DURABLE = WriteConcern(w="majority", j=True)
 FILLING = "this database is being filled by a copy or restore; wait until that is done"
-_SCHEMA = 2
+_SCHEMA = 3
 _PATIENCE_SECONDS = 15.0  # with a transaction: longer than a replica set takes to choose a primary
 _TRANSIENT, _UNKNOWN = "TransientTransactionError", "UnknownTransactionCommitResult"
 _WAITS_MS = (2, 5, 10, 20, 50, *(100,) * 100)  # before a transaction is tried again, at least; twice that at most
@@ -108,7 +117,7 @@ class Database:
         await meta.update_one({"_id": FACTS}, {"$setOnInsert": facts}, upsert=True)
 
     async def _make_indexes(self) -> None:
-        """To version 2. Each may be made again, so that it does not matter where an earlier start was broken off."""
+        """To version 3. Each may be made again, so that it does not matter where an earlier start was broken off."""
         cases = self.of("cases")
         await cases.create_index([("owner", ASCENDING), ("id", ASCENDING)], unique=True)
         await cases.create_index([("key", ASCENDING)], unique=True)
@@ -120,6 +129,16 @@ class Database:
         await self.of("ledger").create_index([("case_id", ASCENDING), ("at", ASCENDING)])
         await self.of("ledger").create_index([("kind", ASCENDING), ("at", ASCENDING)])
         await self.of("dealings").create_index([("organisation", ASCENDING), ("number", ASCENDING)], unique=True)
+        changes = [("changed_at", ASCENDING), ("_id", ASCENDING)]
+        await self.of("matches").create_index([("sides.owner", ASCENDING), *changes])
+        await self.of("matches").create_index([("sides.case", ASCENDING), *changes])
+        await self.of("matches").create_index([("answered_at", ASCENDING)])
+        await self.of("alerts").create_index([("match", ASCENDING)])
+        await self.of("alerts").create_index([("mail", ASCENDING), ("recipient", ASCENDING), ("due", ASCENDING)])
+        await self.of("mails").create_index([("recipient", ASCENDING), ("created_at", ASCENDING)])
+        await self.of("mails").create_index([("state", ASCENDING), ("created_at", ASCENDING)])
+        await self.of("inquiries").create_index([("case", ASCENDING), ("node", ASCENDING)])
+        await self.of("inquiries").create_index([("node", ASCENDING), ("asked_at", ASCENDING)])
         for name in COLLECTIONS.values():  # a transaction makes no collection while another one does
             if name not in await self.database.list_collection_names():
                 await self._create(name)
@@ -132,6 +151,12 @@ class Database:
         await self.of("meta").update_one(without, {"$set": {"secret": secrets.token_hex(32)}})
         agreed = {"purpose": "clinical", "per_month": DEFAULT_PER_MONTH, "contact": None}
         await self.of("clients").update_many({"purpose": {"$exists": False}}, {"$set": agreed})
+        kept = {"person": None, "family": None}
+        await self.of("cases").update_many({"person": {"$exists": False}}, {"$set": kept})
+        asked = {"per_month": DEFAULT_PER_MONTH, "notify": False}
+        await self.of("peers").update_many({"notify": {"$exists": False}}, {"$set": asked})
+        if (await self.meta())[FACTS]["schema"] in {1, 2}:
+            await self._queue_searches()
         await self.chain_former_lines()
         if (await self.meta())[FACTS]["schema"] == 1:  # it kept the genes themselves
             secret = (await self.meta())[FACTS]["secret"]
@@ -140,6 +165,14 @@ class Database:
                     digest = {"_id": keyed(secret, row["_id"])}
                     await self.of("matched_genes").update_one(digest, {"$set": {"matched": True}}, upsert=True)
                     await self.of("matched_genes").delete_one({"_id": row["_id"]})
+
+    async def _queue_searches(self) -> None:
+        """Queue a search with every case from before there were any, within a week."""
+        now = time.time()
+        async for row in self.of("cases").find({"live": True}, {"_id": 1, "revision": 1}):
+            values = ["search", row["_id"], row["revision"], now + secrets.randbelow(604_800), 0]
+            piece = document_of("work", values)
+            await self.of("work").update_one({"_id": piece["_id"]}, {"$setOnInsert": piece}, upsert=True)
 
     async def chain_former_lines(self) -> None:
         """Put the ledger's lines of version 1 into a chain: see Ledger."""

@@ -27,14 +27,15 @@ from matchmaker.store.base import Claim, Decision, Offer
 from matchmaker.store.documents import document_of, entry_of
 from matchmaker.store.entries import OF_A_QUESTION, dealing_of, dealing_values, former_line, kept_line_of, line_values
 from matchmaker.store.gathering import Gathering
-from matchmaker.store.mongodb.database import Database, Document, MongoClient, number, settled, text
+from matchmaker.store.mongodb.database import Document, MongoClient, number, settled, text
 from matchmaker.store.mongodb.errors import speaking
+from matchmaker.store.mongodb.matches import Matches
 
 _SHARDS = 16  # of the ledger's totals: workers that add to one document wait for each other
 _BATCH = 2_000
 
 
-class Ledger(Database):
+class Ledger(Matches):
     """The part of a Store that keeps the ledger and the dealings."""
 
     def __init__(self, client: MongoClient, name: str, loop: asyncio.AbstractEventLoop) -> None:
@@ -62,6 +63,7 @@ class Ledger(Database):
             made = [one for one in decided if isinstance(one, Decision)]
             await self._append([line for one in made for line in one.lines], session)
             await self._add_up(made, session)
+            await self.record_within([sighting for one in made for sighting in one.sightings], session)
             return decided
 
         decided = await self.transact(work)
@@ -164,6 +166,17 @@ class Ledger(Database):
         order = [("at", DESCENDING), ("chain", ASCENDING), ("number", DESCENDING)]
         with speaking():
             found = self.of("ledger").find(some).sort(order).limit(number(limit))
+            return [_line(row) async for row in found]
+
+    async def questions_told(self, owner: str, case: str | None, limit: int, skip: int = 0) -> list[LedgerLine]:
+        """See Store."""
+        own: Document = {"owner": text(owner), "live": True}
+        own.update({"_id": text(case)} if case is not None else {})
+        with speaking():
+            cases = [row["_id"] async for row in self.of("cases").find(own, {"_id": 1})]
+            told = {"kind": Happened.TOLD.value, "case_id": {"$in": cases}}
+            order = [("at", DESCENDING), ("chain", ASCENDING), ("number", DESCENDING)]
+            found = self.of("ledger").find(told).sort(order).skip(number(skip)).limit(number(limit))
             return [_line(row) async for row in found]
 
     async def chains(self) -> list[Chain]:

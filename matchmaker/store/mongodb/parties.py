@@ -8,8 +8,10 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError
 
+from matchmaker.records.choices import Choices
 from matchmaker.records.collection import Collection
 from matchmaker.records.party import Client, Peer
+from matchmaker.records.person import Person
 from matchmaker.records.reference import Kind, ReferenceFile
 from matchmaker.store.base import NameTaken, NameUnknown
 from matchmaker.store.documents import ENTRY_FIELDS, document_of, entry_of
@@ -68,8 +70,8 @@ class Parties(Database):
     async def add_peer(self, peer: Peer) -> None:
         """See Store."""
         names = ENTRY_FIELDS["peer"]
-        values = (peer.name, peer.url, peer.country, peer.token_file, peer.version, peer.mitochondrion)
-        document = dict(zip(names, values, strict=True))
+        told = (peer.name, peer.url, peer.country, peer.token_file, peer.version, peer.mitochondrion)
+        document = dict(zip(names, (*told, peer.per_month, peer.notify), strict=True))
 
         async def work(session: AsyncClientSession) -> None:
             await self.raise_counter("parties", 1, session)
@@ -120,6 +122,40 @@ class Parties(Database):
         with speaking():
             found = [row async for row in self.of("collections").find({}).sort("_id", ASCENDING)]
         return [Collection.model_validate_json(row["content"]) for row in found]
+
+    async def put_person(self, person: Person) -> bool:
+        """See Store."""
+        document = document_of("person", [person.email, person.to_text()])
+
+        async def work(session: AsyncClientSession) -> bool:
+            await self.raise_counter("parties", 1, session)
+            same = {"_id": text(person.email)}
+            return bool(
+                (await self.of("people").replace_one(same, document, upsert=True, session=session)).matched_count
+            )
+
+        return await self.transact(work)
+
+    async def people(self) -> list[Person]:
+        """See Store."""
+        with speaking():
+            return [Person.parse(row["content"]) async for row in self.of("people").find({}).sort("_id", ASCENDING)]
+
+    async def put_choices(self, subject: str, choices: Choices) -> None:
+        """See Store."""
+        document = document_of("choices", [subject, choices.to_text()])
+
+        async def work(session: AsyncClientSession) -> None:
+            await self.raise_counter("parties", 1, session)
+            await self.of("choices").replace_one({"_id": text(subject)}, document, upsert=True, session=session)
+
+        await self.transact(work)
+
+    async def choices(self) -> dict[str, Choices]:
+        """See Store."""
+        with speaking():
+            found = self.of("choices").find({}).sort("_id", ASCENDING)
+            return {row["_id"]: Choices.parse(row["content"]) async for row in found}
 
     async def reference(self) -> list[ReferenceFile]:
         """See Store."""

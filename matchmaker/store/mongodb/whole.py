@@ -31,6 +31,13 @@ _ORDER = {
     "gene": ["_id"],
     "work": ["kind", "subject"],
     "reference": ["_id"],
+    "person": ["_id"],
+    "choices": ["_id"],
+    "match": ["_id"],
+    "alert": ["match", "recipient", "number"],
+    "mail": ["_id"],
+    "inquiry": ["case", "node"],
+    "health": ["_id"],
 }
 
 

@@ -39,16 +39,16 @@ class Queue(Database):
     async def finish(self, work: Work) -> bool:
         """See Store."""
         with speaking():
-            done = await self.of("work").delete_one({**_held(work), "revision": number(work.revision)})
+            done = await self.of("work").delete_one({**held(work), "revision": number(work.revision)})
             if not done.deleted_count:
-                await self.of("work").update_one(_held(work), {"$set": {"holder": None, "leased_until": 0.0}})
+                await self.of("work").update_one(held(work), {"$set": {"holder": None, "leased_until": 0.0}})
         return bool(done.deleted_count)
 
     async def release(self, work: Work, due: float) -> bool:
         """See Store."""
         change = {"$set": {"holder": None, "leased_until": 0.0, "due": float(due)}}
         with speaking():
-            return bool((await self.of("work").update_one(_held(work), change)).matched_count)
+            return bool((await self.of("work").update_one(held(work), change)).matched_count)
 
     async def queued(self) -> list[Work]:
         """See Store."""
@@ -62,6 +62,7 @@ def _work(document: Document) -> Work:
     return Work(*(document[name] for name in names))
 
 
-def _held(work: Work) -> Document:
+def held(work: Work) -> Document:
+    """Return the filter for a piece that is still held as it was claimed."""
     same = {"_id": f"{text(work.kind)}:{text(work.subject)}", "holder": text(work.holder or "")}
     return {**same, "leased_until": float(work.leased_until)}

@@ -18,7 +18,7 @@ from matchmaker.records.work import Work
 from matchmaker.store.base import Check, Deposit, Draft, Revisions, StoreError, StoreUnusable
 from matchmaker.store.deciding import COUNTERS
 from matchmaker.store.entries import Entry, EntryDamaged, kept_of
-from matchmaker.store.sqlite import cases, whole
+from matchmaker.store.sqlite import cases, noting, whole
 from matchmaker.store.sqlite.cases import CASE, VERSION, WORK, raise_counter
 from matchmaker.store.sqlite.connecting import (
     FILE_NAME,
@@ -27,15 +27,17 @@ from matchmaker.store.sqlite.connecting import (
     empty_log,
     translated,
 )
+from matchmaker.store.sqlite.mails import Mails
+from matchmaker.store.sqlite.matches import Matches
 from matchmaker.store.sqlite.parties import Parties
 from matchmaker.store.sqlite.telling import Ledger
 
 _BATCH = 2_000
-_KEPT = f"owner, id, public_id, sharing, json(patient), revision, {VERSION}"
-_KEPT_TEXT = f"owner, id, public_id, sharing, patient, revision, {VERSION}"
+_KEPT = f"owner, id, public_id, sharing, json(patient), revision, {VERSION}, person, family"
+_KEPT_TEXT = f"owner, id, public_id, sharing, patient, revision, {VERSION}, person, family"
 
 
-class SqliteStore(Parties, Ledger):
+class SqliteStore(Parties, Ledger, Matches, Mails):
     """A Store in one SQLite file. Open it with `open_sqlite`."""
 
     async def revisions(self) -> Revisions:
@@ -50,7 +52,7 @@ class SqliteStore(Parties, Ledger):
 
     async def withdraw(self, owner: str, case_id: str, now: float) -> Case | None:
         """See Store."""
-        left = await self.write(lambda connection: cases.withdraw(connection, owner, case_id, now))
+        left = await self.write(lambda connection: _withdrawn(connection, owner, case_id, now))
         if left:
             with contextlib.suppress(StoreError):  # it is withdrawn all the same; the work that is queued tries again
                 await self.sweep()
@@ -68,6 +70,12 @@ class SqliteStore(Parties, Ledger):
         """See Store."""
         return await self.run(lambda connection: cases.find(connection, owner, case_id))
 
+    async def case_known(self, public_id: str) -> Case | None:
+        """See Store."""
+        sql = f"SELECT {CASE} FROM cases WHERE public_id = ?"
+        rows = await self.run(lambda c: [cases.read_case(row) for row in c.execute(sql, (public_id,))])
+        return rows[0] if rows else None
+
     async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
         """See Store."""
         sql = f"SELECT {CASE} FROM cases WHERE owner = ? AND id > ? AND patient IS NOT NULL ORDER BY id LIMIT ?"
@@ -83,8 +91,8 @@ class SqliteStore(Parties, Ledger):
         except sqlite3.DatabaseError as error:
             raise translated(self.path, error) from None
         return {
-            key: KeptCase(owner, case_id, public_id, Sharing.parse(sharing), content, revision, version)
-            for key, owner, case_id, public_id, sharing, content, revision, version in from_json(text)
+            key: KeptCase(owner, case_id, public_id, Sharing.parse(sharing), *rest)
+            for key, owner, case_id, public_id, sharing, *rest in from_json(text)
         }
 
     async def checksum(self, revision: int) -> tuple[int, int]:
@@ -241,6 +249,13 @@ def open_sqlite(directory: Path) -> SqliteStore:
         raise StoreUnusable(f"the data directory {directory} cannot be used: {reason}; choose another") from None
     except sqlite3.DatabaseError as error:
         raise translated(path, error) from None
+
+
+def _withdrawn(connection: sqlite3.Connection, owner: str, case_id: str, now: float) -> Case | None:
+    left = cases.withdraw(connection, owner, case_id, now)
+    if left:
+        noting.forget(connection, left.public_id)
+    return left
 
 
 def _kept(row: tuple[Any, ...]) -> KeptCase:

@@ -7,11 +7,12 @@ from typing import Any
 from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import REVISION_FACTOR, TIME_FACTOR, VERSIONS, Case, key_of
 from matchmaker.records.work import Work
-from matchmaker.store.base import NOTICE, SWEEP, Deposit, Draft, Outcome, notice_subject
+from matchmaker.store.base import NOTICE, NOTICE_AFTER_SECONDS, SWEEP, Deposit, Draft, Outcome, notice_subject
 from matchmaker.store.deciding import audited, outcome_of, stored
 from matchmaker.store.entries import EntryDamaged, case_of, case_values
 
-CASE = "owner, id, public_id, sharing, patient, created_at, updated_at, revision"
+CASE = "owner, id, public_id, sharing, patient, created_at, updated_at, revision, person, family"
+_MARKS = ", ".join("?" * 11)
 WORK = "kind, subject, revision, due, attempts, holder, leased_until"
 # records.case.version_of, which is slower by far to call for a million rows
 VERSION = f"(revision * {REVISION_FACTOR} + CAST(updated_at * 1000 AS INTEGER) * {TIME_FACTOR}) % {VERSIONS}"
@@ -56,9 +57,10 @@ def deposit(connection: sqlite3.Connection, drafts: Sequence[Draft], now: float)
 
 def _keep(connection: sqlite3.Connection, case: Case) -> None:
     connection.execute(
-        f"INSERT INTO cases (key, {CASE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        f"INSERT INTO cases (key, {CASE}) VALUES ({_MARKS})"
         " ON CONFLICT (owner, id) DO UPDATE SET sharing = excluded.sharing, patient = excluded.patient,"
-        " updated_at = excluded.updated_at, revision = excluded.revision",
+        " updated_at = excluded.updated_at, revision = excluded.revision, person = excluded.person,"
+        " family = excluded.family",
         (key_of(case.public_id), *case_values(case)),
     )
 
@@ -69,12 +71,13 @@ def withdraw(connection: sqlite3.Connection, owner: str, case_id: str, now: floa
     if case is None or case.withdrawn:
         return None
     revision = raise_counter(connection, "revision")
+    erased = "UPDATE cases SET patient = NULL, person = NULL, family = NULL, updated_at = ?, revision = ?"
     row = connection.execute(
-        f"UPDATE cases SET patient = NULL, updated_at = ?, revision = ? WHERE owner = ? AND id = ? RETURNING {CASE}",
-        (now, revision, owner, case_id),
+        f"{erased} WHERE owner = ? AND id = ? RETURNING {CASE}", (now, revision, owner, case_id)
     ).fetchone()
     write_audit(connection, [AuditLine(revision, now, owner, Action.WITHDRAWN, case.public_id)])
-    connection.execute("DELETE FROM work WHERE subject = ?", (case.public_id,))  # what waited for it goes with it
+    # What waited for it goes with it; the subjects of questions to peers begin with its id.
+    connection.execute("DELETE FROM work WHERE subject = ? OR subject GLOB ? || ' *'", (case.public_id,) * 2)
     queue(connection, SWEEP, case.public_id, revision, now)
     notify(connection, case.public_id, revision, now)
     return read_case(row)
@@ -83,7 +86,7 @@ def withdraw(connection: sqlite3.Connection, owner: str, case_id: str, now: floa
 def notify(connection: sqlite3.Connection, public_id: str, revision: int, now: float) -> None:
     """Queue a notice to each node that was told of a case, or asked about it."""
     for who in told_nodes(connection, public_id):
-        queue(connection, NOTICE, notice_subject(public_id, who), revision, now)
+        queue(connection, NOTICE, notice_subject(public_id, who), revision, now + NOTICE_AFTER_SECONDS)
 
 
 def told_nodes(connection: sqlite3.Connection, public_id: str) -> Iterator[str]:

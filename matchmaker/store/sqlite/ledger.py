@@ -10,6 +10,7 @@ from matchmaker.records.ledger import BEGINNING, FORMER, Chain, Happened, KeptLi
 from matchmaker.store.base import Claim, Decision, Offer
 from matchmaker.store.entries import OF_A_QUESTION, dealing_of, dealing_values, former_line, line_values
 from matchmaker.store.sqlite.cases import VERSION, raise_counter
+from matchmaker.store.sqlite.noting import record
 
 LINE = "at, kind, who, case_id, level, purpose, detail"
 KEPT_LINE = f"chain, number, {LINE}, hash"
@@ -23,6 +24,7 @@ def settle(
     decided = [_decided(connection, claim, accounts) for claim in claims]
     made = [one for one in decided if isinstance(one, Decision)]
     append(connection, chain, [line for one in made for line in one.lines])
+    record(connection, [sighting for one in made for sighting in one.sightings])
     if questions := sum(one.questions for one in made):
         raise_counter(connection, "requests", questions)
     if results := sum(one.results for one in made):

@@ -1,16 +1,20 @@
 """Clients, peers and collections in the embedded store: what changes seldom, each change counted."""
 
 import sqlite3
+from dataclasses import replace
 from typing import Any
 
+from matchmaker.records.choices import Choices
 from matchmaker.records.collection import Collection
 from matchmaker.records.party import Client, Peer
+from matchmaker.records.person import Person
 from matchmaker.store.base import NameTaken, NameUnknown
 from matchmaker.store.entries import client_of, client_values, collection_text
 from matchmaker.store.sqlite.cases import raise_counter
 from matchmaker.store.sqlite.running import Running
 
 CLIENT = "name, role, token_sha256, institution, country, created_at, revoked_at, purpose, per_month, contact"
+PEER = "name, url, country, token_file, version, mitochondrion, per_month, notify"
 _FREEING = {
     "clients": "revoke it first: matchmaker client revoke NAME",
     "peers": "remove it first: matchmaker peer remove NAME",
@@ -48,8 +52,8 @@ def clients(connection: sqlite3.Connection) -> list[Client]:
 
 def add_peer(connection: sqlite3.Connection, peer: Peer) -> None:
     """Add a peer."""
-    row = (peer.name, peer.url, peer.country, peer.token_file, peer.version, peer.mitochondrion)
-    _insert_named(connection, "peers", "peers", row)
+    told = (peer.name, peer.url, peer.country, peer.token_file, peer.version, peer.mitochondrion)
+    _insert_named(connection, "peers", f"peers ({PEER})", (*told, peer.per_month, int(peer.notify)))
 
 
 def remove_peer(connection: sqlite3.Connection, name: str) -> None:
@@ -61,8 +65,8 @@ def remove_peer(connection: sqlite3.Connection, name: str) -> None:
 
 def peers(connection: sqlite3.Connection) -> list[Peer]:
     """Return all peers by name."""
-    sql = "SELECT name, url, country, token_file, version, mitochondrion FROM peers ORDER BY name"
-    return [Peer(*row) for row in connection.execute(sql)]
+    rows = connection.execute(f"SELECT {PEER} FROM peers ORDER BY name")
+    return [replace(Peer(*told), notify=bool(notify)) for *told, notify in rows]
 
 
 def put_collection(connection: sqlite3.Connection, collection: Collection) -> bool:
@@ -95,8 +99,40 @@ def _insert_named(connection: sqlite3.Connection, table: str, into: str, row: tu
         raise NameTaken(f"the name {row[0]!r} is taken in {table}; {_FREEING[table]}") from None
 
 
+def put_person(connection: sqlite3.Connection, person: Person) -> bool:
+    """Keep a person; return whether there was one of that address."""
+    raise_counter(connection, "parties")
+    known = connection.execute("SELECT 1 FROM people WHERE email = ?", (person.email,)).fetchone()
+    connection.execute("INSERT OR REPLACE INTO people VALUES (?, ?)", (person.email, person.to_text()))
+    return known is not None
+
+
+def put_choices(connection: sqlite3.Connection, subject: str, choices: Choices) -> None:
+    """Keep what an address, or a case's owner, has chosen."""
+    raise_counter(connection, "parties")
+    connection.execute("INSERT OR REPLACE INTO choices VALUES (?, ?)", (subject, choices.to_text()))
+
+
 class Parties(Running):
-    """The part of a Store that keeps who may speak with a node, and the collections."""
+    """The part of a Store that keeps who may speak with a node, who works with it, and the collections."""
+
+    async def put_person(self, person: Person) -> bool:
+        """See Store."""
+        return await self.write(lambda connection: put_person(connection, person))
+
+    async def people(self) -> list[Person]:
+        """See Store."""
+        sql = "SELECT content FROM people ORDER BY email"
+        return await self.run(lambda c: [Person.parse(content) for (content,) in c.execute(sql)])
+
+    async def put_choices(self, subject: str, choices: Choices) -> None:
+        """See Store."""
+        await self.write(lambda connection: put_choices(connection, subject, choices))
+
+    async def choices(self) -> dict[str, Choices]:
+        """See Store."""
+        sql = "SELECT subject, content FROM choices ORDER BY subject"
+        return await self.run(lambda c: {subject: Choices.parse(content) for subject, content in c.execute(sql)})
 
     async def add_client(self, client: Client) -> None:
         """See Store."""

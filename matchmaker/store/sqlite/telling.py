@@ -55,6 +55,18 @@ class Ledger(Running):
         sql = f"SELECT {ledger.LINE} FROM ledger WHERE {some} ORDER BY at, chain, number LIMIT ? OFFSET ?"
         return await self.run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (case, limit, skip))])
 
+    async def questions_told(self, owner: str, case: str | None, limit: int, skip: int = 0) -> list[LedgerLine]:
+        """See Store."""
+        told = ", ".join(f"ledger.{column}" for column in ledger.LINE.split(", "))
+        some = "cases.owner = ? AND cases.patient IS NOT NULL AND ledger.case_id <> '' AND ledger.kind = 'told'"
+        values: list[object] = [owner]
+        if case is not None:
+            some += " AND cases.public_id = ?"
+            values.append(case)
+        order = "ORDER BY ledger.at DESC, ledger.chain, ledger.number DESC LIMIT ? OFFSET ?"
+        sql = f"SELECT {told} FROM cases JOIN ledger ON ledger.case_id = cases.public_id WHERE {some} {order}"
+        return await self.run(lambda c: [ledger.read_line(row) for row in c.execute(sql, (*values, limit, skip))])
+
     async def chains(self) -> list[Chain]:
         """See Store."""
         sql = "SELECT name, first, base, lines, head FROM chains ORDER BY name"

@@ -6,22 +6,27 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from matchmaker.records.alert import Alert, Mail
 from matchmaker.records.case import key_of
+from matchmaker.records.inquiry import Inquiry
+from matchmaker.records.match import Match
 from matchmaker.store.deciding import COUNTERS, check_copy, fill_mark
 from matchmaker.store.entries import Entry
 from matchmaker.store.sqlite.cases import CASE
 from matchmaker.store.sqlite.ledger import KEPT_LINE
-from matchmaker.store.sqlite.parties import CLIENT
+from matchmaker.store.sqlite.mails import write_mail
+from matchmaker.store.sqlite.noting import write_alerts, write_match
+from matchmaker.store.sqlite.parties import CLIENT, PEER
 
 _BATCH = 2_000
 TABLES = (
     "cases", "clients", "peers", "collections", "audit", "ledger", "chains", "dealings", "matched_genes", "work",
-    "reference",
+    "reference", "people", "choices", "matches", "sides", "alerts", "mails", "inquiries", "peer_health",
 )  # fmt: skip
 _READ = {
     "case": f"SELECT {CASE} FROM cases ORDER BY revision",
     "client": f"SELECT {CLIENT} FROM clients ORDER BY name",
-    "peer": "SELECT name, url, country, token_file, version, mitochondrion FROM peers ORDER BY name",
+    "peer": f"SELECT {PEER} FROM peers ORDER BY name",
     "collection": "SELECT name, content FROM collections ORDER BY name",
     "audit": "SELECT revision, at, actor, action, public_id FROM audit ORDER BY revision",
     "line": f"SELECT {KEPT_LINE} FROM ledger ORDER BY chain, number",
@@ -30,11 +35,18 @@ _READ = {
     "gene": "SELECT gene FROM matched_genes ORDER BY gene",
     "work": "SELECT kind, subject, revision, due, attempts FROM work ORDER BY kind, subject",
     "reference": "SELECT kind, name, version, sha256, imported_at, content FROM reference ORDER BY kind",
+    "person": "SELECT email, content FROM people ORDER BY email",
+    "choices": "SELECT subject, content FROM choices ORDER BY subject",
+    "match": "SELECT id, content FROM matches ORDER BY id",
+    "alert": "SELECT match_id, recipient, number, mail, content FROM alerts ORDER BY match_id, recipient, number",
+    "mail": "SELECT id, content FROM mails ORDER BY id",
+    "inquiry": "SELECT case_id, node, content FROM inquiries ORDER BY case_id, node",
+    "health": "SELECT name, content FROM peer_health ORDER BY name",
 }
 _WRITE = {
-    "case": f"INSERT INTO cases ({CASE}, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "case": f"INSERT INTO cases ({CASE}, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     "client": f"INSERT INTO clients ({CLIENT}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "peer": "INSERT INTO peers VALUES (?, ?, ?, ?, ?, ?)",
+    "peer": f"INSERT INTO peers ({PEER}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     "collection": "INSERT INTO collections VALUES (?, ?)",
     "audit": "INSERT INTO audit VALUES (?, ?, ?, ?, ?)",
     "line": f"INSERT INTO ledger ({KEPT_LINE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -43,14 +55,32 @@ _WRITE = {
     "gene": "INSERT INTO matched_genes VALUES (?)",
     "work": "INSERT INTO work VALUES (?, ?, ?, ?, ?, NULL, 0)",
     "reference": "INSERT INTO reference VALUES (?, ?, ?, ?, ?, ?)",
+    "person": "INSERT INTO people VALUES (?, ?)",
+    "choices": "INSERT INTO choices VALUES (?, ?)",
+    "inquiry": "INSERT INTO inquiries (case_id, node, content, status, asked_at) VALUES (?, ?, ?, ?, ?)",
+    "health": "INSERT INTO peer_health VALUES (?, ?)",
+}
+_WRITERS: dict[str, Callable[[sqlite3.Connection, list[Any]], None]] = {
+    "match": lambda connection, values: write_match(connection, Match.parse(values[1])),
+    "alert": lambda connection, values: write_alerts(
+        connection, [Alert.parse(values[4]).model_copy(update={"mail": values[3]})]
+    ),
+    "mail": lambda connection, values: write_mail(connection, Mail.parse(values[1])),
 }
 _SHOWN: dict[str, Callable[[tuple[Any, ...]], list[Any]]] = {
+    "peer": lambda row: [*row[:-1], bool(row[-1])],
     "reference": lambda row: [*row[:-1], base64.b64encode(row[-1]).decode("ascii")],
 }
 _KEPT: dict[str, Callable[[list[Any]], list[Any]]] = {
     "case": lambda values: [*values, key_of(values[2])],
+    "peer": lambda values: [*values[:-1], int(values[-1])],
     "reference": lambda values: [*values[:-1], base64.b64decode(values[-1])],
+    "inquiry": lambda values: [*values, *_columns(Inquiry.parse(values[2]))],
 }
+
+
+def _columns(inquiry: Inquiry) -> tuple[str, float | None]:
+    return inquiry.status, inquiry.asked_at
 
 
 def facts(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:
@@ -88,6 +118,9 @@ def write(connection: sqlite3.Connection, batch: list[Entry]) -> None:
         values = [values for other, values in batch if other == kind]
         if kind == "facts":
             _write_facts(connection, values[0])
+        elif kind in _WRITERS:
+            for one in values:
+                _WRITERS[kind](connection, one)
         else:
             kept = _KEPT.get(kind, list)
             connection.executemany(_WRITE[kind], map(kept, values))

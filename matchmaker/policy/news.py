@@ -1,0 +1,232 @@
+"""When a match is news, and who is alerted of it: pure rules over what is known of the pair and what was chosen.
+
+Seen again unchanged it is no news; changed for the better it is. Whatever stays quiet says why.
+"""
+
+from dataclasses import dataclass, replace
+
+from matchmaker.policy.consent import same_institution
+from matchmaker.records.alert import Alert, News, Role
+from matchmaker.records.choices import Choices, Frequency
+from matchmaker.records.match import Flag, Match, Side, Status
+
+BETTER_BY = 0.05  # a rise of the score that is worth a mail
+NONE_CHOSEN = Choices()
+_SEEN_AGAIN_SECONDS = 86_400.0  # a match seen again is written down once a day
+_LEAST_DETAILS = 6  # of observed and negated terms and genes: fewer are alike by chance
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """The scores below which a match is kept quiet where nobody chose others."""
+
+    min_score: float
+    min_score_by_phenotype: float
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Somebody to alert of a match of `case`: an address, "" where there is none, with what it and the case chose."""
+
+    address: str
+    case: str
+    choices: Choices = NONE_CHOSEN
+    case_choices: Choices = NONE_CHOSEN
+    role: Role = Role.OURS
+    quoted: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A match as it was just found, as if for the first time, and who is to learn of it."""
+
+    match: Match
+    addressees: tuple[Addressee, ...] = ()
+    thresholds: Thresholds = Thresholds(0.0, 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """What comes of a sighting: the match as it is kept, the alerts to queue, and whether anything is to be written."""
+
+    match: Match
+    alerts: tuple[Alert, ...] = ()
+    changed: bool = True
+
+
+def noted(known: Match | None, sighting: Sighting) -> Noted:
+    """Return what a sighting makes of a match that is known (None: that is not), and whom it alerts."""
+    now = sighting.match.last_seen
+    match, news = _merged(known, sighting.match, now)
+    if news is None and (revealed := _revealed(known, match)):
+        match = match.model_copy(update={"news": match.news + 1, "changed_at": now})
+        news_to_them = tuple(one for one in sighting.addressees if one.case in revealed)
+        return told(match, News.FOUND, replace(sighting, addressees=news_to_them), now)
+    if news is None:
+        again = known is not None and now - known.last_seen > _SEEN_AGAIN_SECONDS
+        return Noted(match, changed=again or known is None or _differs(known, match))
+    return told(match, news, sighting, now)
+
+
+def told(match: Match, news: News, sighting: Sighting, now: float) -> Noted:
+    """Return a match that is news with what that makes quiet, and the alerts of it, one for each address."""
+    alerts: dict[str, Alert] = {}
+    quiet: dict[str, str | None] = {}
+    for one in sighting.addressees:
+        side = match.side_of(one.case)
+        if side is None or side.hidden:
+            continue
+        reason = why_quiet(match, side, news, one, sighting.thresholds)
+        if one.role is Role.OURS and quiet.get(one.case, "") is not None:
+            quiet[one.case] = reason
+        if reason is None and one.address not in alerts:
+            alerts[one.address] = _alert(match, side, news, one, now)
+    sides = tuple(side.model_copy(update={"quiet": quiet.get(side.case, side.quiet)}) for side in match.sides)
+    return Noted(match.model_copy(update={"sides": sides}), tuple(alerts.values()))
+
+
+def _alert(match: Match, side: Side, news: News, one: Addressee, now: float) -> Alert:
+    waits = max(now, one.choices.snoozed_until or 0.0, one.case_choices.snoozed_until or 0.0)
+    return Alert(
+        match=match.id, recipient=one.address, number=match.news, case=one.case, news=news, node=match.node,
+        score=match.score_for(side), at=now, due=waits, role=one.role, quoted=one.quoted,
+    )  # fmt: skip
+
+
+def why_quiet(match: Match, side: Side, news: News, addressee: Addressee, thresholds: Thresholds) -> str | None:
+    """Return why somebody is not alerted of a match, in words; None: it is."""
+    person, case = addressee.choices, addressee.case_choices
+    shared = {name.casefold() for gene in match.genes for name in (gene.key, gene.id, gene.symbol or gene.id)}
+    muted = {gene.casefold() for gene in (*person.muted_genes, *case.muted_genes)}
+    reasons = (
+        (match.test, "one of the patients is a test"),
+        (match.flag is not None, match.flag.value if match.flag else ""),
+        (side.status is Status.NOT_A_MATCH, "it was found to be no match"),
+        (person.frequency is Frequency.NEVER, "the recipient wants no mails"),
+        (case.muted, "the case is muted"),
+        (match.node in {*person.muted_nodes, *case.muted_nodes}, "the node is muted"),
+        (bool(shared & muted) and _all_muted(match, muted), "the shared gene is muted"),
+        (news is not News.FOUND and (person.only_new or case.only_new), "only new matches are wanted"),
+        (
+            not match.genes and (person.only_shared_genes or case.only_shared_genes),
+            "only matches that share a gene are wanted",
+        ),
+        (
+            news is not News.SOLVED and match.score_for(side) < _threshold(match, person, case, thresholds),
+            _below(match),
+        ),
+    )
+    return next((reason for holds, reason in reasons if holds), None)
+
+
+def _all_muted(match: Match, muted: set[str]) -> bool:
+    names = ({gene.key.casefold(), gene.id.casefold(), (gene.symbol or gene.id).casefold()} for gene in match.genes)
+    return all(names_of_one & muted for names_of_one in names)
+
+
+def _below(match: Match) -> str:
+    return "it is below the threshold" if match.genes else "it is below the threshold for matches by phenotype alone"
+
+
+def _threshold(match: Match, person: Choices, case: Choices, thresholds: Thresholds) -> float:
+    """Return the case's own threshold, else the person's, else the node's."""
+    if match.genes:
+        chosen = (case.min_score, person.min_score, thresholds.min_score)
+    else:
+        chosen = (case.min_score_by_phenotype, person.min_score_by_phenotype, thresholds.min_score_by_phenotype)
+    return next(one for one in chosen if one is not None)
+
+
+def _merged(known: Match | None, found: Match, now: float) -> tuple[Match, News | None]:
+    """Return the match with what is known of it, and in which way it is news."""
+    if known is None:
+        return found.model_copy(update={"news": 1, "news_score": found.score}), News.FOUND
+    news = _news(known, found)
+    update = {
+        "sides": tuple(_side(known, side) for side in found.sides),
+        "other": _other(known, found),
+        "asked": known.asked or found.asked,
+        "was_asked": known.was_asked or found.was_asked,
+        "peer_score": found.peer_score if found.peer_score is not None else known.peer_score,
+        "disclaimer": found.disclaimer if found.asked else known.disclaimer,
+        "terms": found.terms if found.asked else known.terms,
+        "first_seen": known.first_seen,
+        "last_seen": now,
+        "changed_at": now if news else known.changed_at,
+        "news": known.news + 1 if news else known.news,
+        "news_score": found.score if news else known.news_score,
+    }
+    return found.model_copy(update=update), news
+
+
+def _revealed(known: Match | None, match: Match) -> frozenset[str]:
+    """Return the cases whose owners may learn of a match that was hidden from them."""
+    hidden = {side.case for side in known.sides if side.hidden} if known else set()
+    return frozenset(side.case for side in match.sides if not side.hidden) & hidden
+
+
+def _news(known: Match, found: Match) -> News | None:
+    before = {gene.key for gene in known.genes}
+    variants = {gene.key for gene in known.genes if gene.same_variant}
+    more_genes = any(gene.key not in before for gene in found.genes)
+    more_variants = any(gene.same_variant and gene.key not in variants for gene in found.genes)
+    if found.other and found.other.solution and (known.other is None or known.other.solution != found.other.solution):
+        return News.SOLVED
+    if found.score >= known.news_score + BETTER_BY or more_genes or more_variants:
+        return News.STRONGER
+    return None
+
+
+def _side(known: Match, found: Side) -> Side:
+    """Return a side as it was followed up so far, of the case as it is now."""
+    before = known.side_of(found.case)
+    now = {name: getattr(found, name) for name in ("version", "owner", "person", "score", "hidden")}
+    return before.model_copy(update=now) if before else found
+
+
+def _other(known: Match, found: Match) -> object:
+    """Return the other node's case as it was shown last; what a question does not tell stays from an answer."""
+    if known.other is None or found.other is None:
+        return found.other
+    kept = {
+        "answer": found.other.answer or known.other.answer,
+        "answered_at": found.other.answered_at or known.other.answered_at,
+        "solution": found.other.solution or known.other.solution,
+    }
+    return found.other.model_copy(update=kept)
+
+
+def _differs(known: Match, match: Match) -> bool:
+    return known.model_copy(update={"last_seen": match.last_seen}) != match
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What two cases are compared by to the last detail: terms by number, genes by key."""
+
+    observed: frozenset[int]
+    denied: frozenset[int]
+    genes: frozenset[str]
+
+    def alike(self, other: "Details") -> bool:
+        """Tell whether two cases of two nodes are perhaps one patient: alike in all, and in enough."""
+        count = len(self.observed) + len(self.denied) + len(self.genes)
+        return count >= _LEAST_DETAILS and bool(self.observed) and self == other
+
+
+@dataclass(frozen=True, slots=True)
+class Kin:
+    """What tells whether two cases of one node belong together: owner, person, institution, and the family's name."""
+
+    owner: str
+    institution: str | None
+    person: str | None
+    family: str | None
+
+
+def flag_of(one: Kin, other: Kin) -> Flag | None:
+    """Return whether two cases of this node are perhaps of one family: of one owner, or so named by an institution."""
+    same_owner = one.person == other.person if one.person or other.person else one.owner == other.owner
+    here = same_institution(one.institution or one.owner, other.institution or other.owner)
+    same_family = one.family is not None and here and one.family.casefold() == (other.family or "").casefold()
+    return Flag.FAMILY if same_owner or same_family else None

@@ -1,0 +1,126 @@
+"""Matches, inquiries and how peers stand, in the embedded store."""
+
+import sqlite3
+from collections.abc import Sequence
+
+from matchmaker.policy.news import Sighting
+from matchmaker.records.inquiry import Asked, Inquiry, PeerHealth
+from matchmaker.records.match import Match
+from matchmaker.records.work import Work
+from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, asked_of, without_answer
+from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, Wanted
+from matchmaker.store.sqlite import cases
+from matchmaker.store.sqlite.connecting import translated
+from matchmaker.store.sqlite.noting import find, keep, record, wanted_sql, write_match
+from matchmaker.store.sqlite.running import Running
+
+
+class Matches(Running):
+    """The part of a Store that keeps matches."""
+
+    async def record(self, sightings: Sequence[Sighting]) -> list[Match]:
+        """See Store."""
+        return await self.write(lambda connection: record(connection, sightings)) if sightings else []
+
+    async def match(self, match_id: str) -> Match | None:
+        """See Store."""
+        return await self.run(lambda connection: find(connection, match_id))
+
+    def read_matches(self, ids: Sequence[str]) -> dict[str, Match]:
+        """See Store."""
+        sql = f"SELECT content FROM matches WHERE id IN ({', '.join('?' * len(ids))})"
+        try:
+            rows = self.reader().execute(sql, tuple(ids)).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise translated(self.path, error) from None
+        return {match.id: match for match in (Match.parse(content) for (content,) in rows)}
+
+    async def matches(self, wanted: Wanted) -> list[Match]:
+        """See Store."""
+        sql, values = wanted_sql(wanted)
+        return await self.run(lambda c: [Match.parse(content) for _, _, content in c.execute(sql, values)])
+
+    async def change_match(self, match_id: str, change: ChangeMatch) -> Match | None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> Match | None:
+            known = find(connection, match_id)
+            if known is None:
+                return None
+            result = change(known)
+            keep(connection, result)
+            return result.match
+
+        return await self.write(work)
+
+    async def forget_answers(self, before: float) -> int:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            old = connection.execute("SELECT content FROM matches WHERE answered_at < ?", (before,)).fetchall()
+            for (content,) in old:
+                write_match(connection, without_answer(Match.parse(content)))
+            return len(old)
+
+        return await self.write(work)
+
+    async def note_inquiries(self, inquiries: Sequence[Inquiry]) -> None:
+        """See Store."""
+        rows = [(one.case, one.node, one.status, one.asked_at, one.to_text()) for one in inquiries]
+        there = "SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM cases WHERE public_id = ? AND patient IS NOT NULL)"
+        sql = f"INSERT OR REPLACE INTO inquiries {there}"
+        await self.write(lambda connection: connection.executemany(sql, [(*row, row[0]) for row in rows]))
+
+    async def inquiries_of(self, case: str) -> list[Inquiry]:
+        """See Store."""
+        sql = "SELECT content FROM inquiries WHERE case_id = ? ORDER BY node"
+        return await self.run(lambda c: [Inquiry.parse(content) for (content,) in c.execute(sql, (case,))])
+
+    async def asked(self, node: str, since: float, case: str) -> Asked:
+        """See Store."""
+        sql = "SELECT asked_at, case_id = ? FROM inquiries WHERE node = ? AND asked_at > ? ORDER BY asked_at"
+        waits = "SELECT content FROM inquiries WHERE node = ? AND status = ?"
+
+        def work(connection: sqlite3.Connection) -> Asked:
+            rows = connection.execute(sql, (case, node, since)).fetchall()
+            waiting = connection.execute(waits, (node, WAITS_FOR_ITS_TURN)).fetchall()
+            return asked_of(rows, [Inquiry.parse(content) for (content,) in waiting], case)
+
+        return await self.run(work)
+
+    async def note_health(self, name: str, change: ChangeHealth) -> PeerHealth:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> PeerHealth:
+            row = connection.execute("SELECT content FROM peer_health WHERE name = ?", (name,)).fetchone()
+            known = PeerHealth.parse(row[0]) if row else PeerHealth(name=name)
+            changed = change(known)
+            if changed != known:
+                row = (name, changed.to_text())
+                connection.execute("INSERT OR REPLACE INTO peer_health VALUES (?, ?)", row)
+            return changed
+
+        return await self.write(work)
+
+    async def healths(self) -> dict[str, PeerHealth]:
+        """See Store."""
+        sql = "SELECT name, content FROM peer_health ORDER BY name"
+        return await self.run(lambda c: {name: PeerHealth.parse(content) for name, content in c.execute(sql)})
+
+    async def queue_work(self, pieces: Sequence[Work]) -> None:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            for one in pieces:
+                cases.queue(connection, one.kind, one.subject, one.revision, one.due)
+
+        await self.write(work)
+
+    async def postpone(self, work: Work, due: float) -> bool:
+        """See Store."""
+        held = (work.kind, work.subject, work.holder, work.leased_until)
+        sql = (
+            "UPDATE work SET holder = NULL, leased_until = 0, attempts = 0, due = iif(revision = ?, ?, due)"
+            " WHERE kind = ? AND subject = ? AND holder = ? AND leased_until = ?"
+        )
+        return await self.write(lambda c: bool(c.execute(sql, (work.revision, due, *held)).rowcount))
