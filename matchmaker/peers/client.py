@@ -35,6 +35,8 @@ _CHUNK = 64 * 1024
 _MAX_TOKEN = 254  # MME search-api: under 255 characters
 _MAX_RESULTS = 1_000  # results examined; more are dropped unread, as nobody reads them
 _WITHDRAWN = PeerFailure(Status.NOT_ASKED, "the case was changed or withdrawn meanwhile")
+# Ours, and perhaps another's of the same name: left out, one more at a time, until the result is valid.
+_OWN_ADDITIONS = ((), ("_explanation",), ("_score", "_explanation"), ("_score", "_explanation", "_solved"))
 _MAX_TEXT = 100_000  # characters of a disclaimer; more is cut
 
 
@@ -255,7 +257,7 @@ def _result(value: Json, path: str) -> MatchResult | None:
         inspect(value, path, MAX_DEPTH - 2)
     except RequestError:
         return None
-    for left_out in ((), ("_explanation",), ("_score", "_explanation")):
+    for left_out in _OWN_ADDITIONS:
         try:
             return validate(MatchResult, _without(value, left_out), path)
         except InvalidRequest:

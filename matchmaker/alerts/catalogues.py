@@ -1,0 +1,71 @@
+"""Catalogues: what is said to people, in their languages (gettext). English stands in the code.
+
+A catalogue is LANGUAGE.po, such as es.po; those of an operator's folder go above ours. They are read as they are:
+nobody has to compile anything.
+"""
+
+import gettext
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import resources
+from io import BytesIO
+from pathlib import Path
+
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import PoFileError, read_po
+
+ENGLISH = "en"
+
+
+class CatalogueUnreadable(Exception):
+    """A catalogue of the operator's cannot be read. The message names the file."""
+
+
+@dataclass(frozen=True)
+class Catalogues:
+    """The languages that a node speaks; `default` where it does not speak the one that is wanted."""
+
+    default: str = ENGLISH
+    folder: Path | None = None
+
+    def languages(self) -> tuple[str, ...]:
+        """Return the languages that there are."""
+        folders = [_ours(), *((self.folder,) if self.folder else ())]
+        names = {file.name for folder in folders if folder.is_dir() for file in folder.iterdir()}
+        return tuple(sorted({ENGLISH, *(name.removesuffix(".po") for name in names if name.endswith(".po"))}))
+
+    def nearest(self, language: str | None) -> str:
+        """Return the language spoken here that is nearest to a wanted one: es for es-MX."""
+        spoken = self.languages()
+        wanted = (language or "", (language or "").split("-")[0], self.default, self.default.split("-")[0])
+        return next((one for one in wanted if one in spoken), ENGLISH)
+
+    def of(self, language: str | None) -> gettext.NullTranslations:
+        """Return the words of a language. Errors: CatalogueUnreadable."""
+        nearest = self.nearest(language)
+        own = self.folder / f"{nearest}.po" if self.folder else None
+        words = _read(_ours() / f"{nearest}.po")
+        if own is not None and own.is_file():
+            above = _read(own)
+            above.add_fallback(words)
+            return above
+        return words
+
+
+def _ours() -> Path:
+    return Path(str(resources.files("matchmaker.alerts") / "catalogues"))
+
+
+@lru_cache(maxsize=64)
+def _read(file: Path) -> gettext.NullTranslations:
+    """Return the words of a file, none where there is no such file: English needs none."""
+    if not file.is_file():
+        return gettext.NullTranslations()
+    try:
+        catalogue = read_po(BytesIO(file.read_bytes()), abort_invalid=True)
+        compiled = BytesIO()
+        write_mo(compiled, catalogue)
+        compiled.seek(0)
+        return gettext.GNUTranslations(compiled)
+    except (PoFileError, ValueError, OSError, UnicodeError, LookupError) as error:
+        raise CatalogueUnreadable(f"{file} is no catalogue of gettext: {error}") from None

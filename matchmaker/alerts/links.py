@@ -1,0 +1,43 @@
+"""Links in mails: to a match, behind a login; to the recipient's choices and out of the alerts, without one.
+
+Whoever holds the second kind may change what one address is alerted of, and nothing else: it is made of the address and
+the node's secret, and tells no third party the address.
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+from urllib.parse import quote
+
+_TOKEN = 24  # characters of base64, 144 bits
+
+
+@dataclass(frozen=True)
+class Links:
+    """Makes links of a node that is reached at `base`."""
+
+    base: str
+    secret: str
+
+    def match(self, match_id: str) -> str:
+        """Return the link to a match."""
+        return f"{self.base}/matches/{quote(match_id, safe='')}"
+
+    def choices(self, address: str) -> str:
+        """Return the link to what an address has chosen."""
+        return f"{self.base}/alerts/{self.token(address)}"
+
+    def unsubscribe(self, address: str) -> str:
+        """Return the link by which an address gets no more alerts (RFC 8058)."""
+        return f"{self.choices(address)}/unsubscribe"
+
+    def token(self, address: str) -> str:
+        """Return what stands for an address in a link."""
+        digest = hmac.digest(self.secret.encode(), b"alerts\0" + address.encode(), hashlib.sha256)
+        return base64.urlsafe_b64encode(digest).decode()[:_TOKEN]
+
+    def address_of(self, token: str, addresses: Iterable[str]) -> str | None:
+        """Return which of some addresses a token stands for."""
+        return next((one for one in addresses if hmac.compare_digest(self.token(one), token)), None)
