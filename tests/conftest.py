@@ -86,6 +86,7 @@ def start_node(tmp_path: Path, real_knowledge: Knowledge) -> StartNode:
     async def start(name: str = "ireland", country: str | None = "IE", **settings: Any) -> AsyncIterator[RunningNode]:
         dotted = {key.replace("__", "."): value for key, value in settings.items()}
         fixed = {"storage.data_dir": tmp_path / name, "node.name": name, "node.country": country}
+        fixed |= {"searches.on_deposit": False}  # a test says when to search
         config = load_config(None, {**fixed, **dotted}, {})
         async with open_exchange(config, knowledge=real_knowledge) as exchange, ClientSession() as session:
             runner = make_runner(exchange, shutdown_seconds=1)

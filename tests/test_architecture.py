@@ -10,13 +10,16 @@ LEVELS = {
     "mme": 0, "ontology": 0, "genome": 0,
     "matching": 1, "records": 1,
     "policy": 2,
-    "peers": 3, "store": 3, "intake": 3,
+    "peers": 3, "store": 3, "intake": 3, "alerts": 3,
     "exchange": 4,
     "web": 5, "demo": 5,
     "cli": 6,
 }  # fmt: skip
 DOORS = {
     "aiohttp": ("web/", "peers/client.py", "exchange/assembly.py", "demo/"),
+    "aiosmtplib": ("alerts/smtp.py",),
+    "babel": ("alerts/catalogues.py",),
+    "jinja2": ("alerts/compose.py", "web/pages/frame.py"),
     "uvloop": ("cli/serve.py",),
     "numba": ("matching/compiled.py",),
     "motor": ("store/mongo.py",),

@@ -15,9 +15,11 @@ from matchmaker.cli import (
     doctor,
     heartbeat,
     load,
+    mails,
     match,
     peers,
     serve,
+    users,
 )
 from matchmaker.cli.known import KNOWN, say
 
@@ -36,6 +38,8 @@ app.add_typer(backups.app, name="store")
 app.add_typer(data.app, name="data")
 app.add_typer(clients.app, name="client")
 app.add_typer(peers.app, name="peer")
+app.add_typer(users.app, name="user")
+app.add_typer(mails.app, name="mail")
 app.add_typer(collections.app, name="collection")
 app.add_typer(audit.app, name="audit")
 app.command()(demo.demo)

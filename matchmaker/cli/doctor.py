@@ -12,7 +12,9 @@ from matchmaker.exchange.checkup import check
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.places import configured_place
 from matchmaker.exchange.reference import with_imported
+from matchmaker.peers import breaker
 from matchmaker.policy.agreement import SPAN_SECONDS
+from matchmaker.records.alert import MailState
 from matchmaker.records.party import Client, Peer, Role
 from matchmaker.records.reference import ReferenceFile
 from matchmaker.store.base import Store
@@ -54,7 +56,14 @@ async def _telling(store: Store, clients: list[Client]) -> list[str]:
     advice = []
     if count := await store.count_without_collection():
         advice.append(f"{count} cases are shared and belong to no collection: nobody has stated their legal basis")
+    mails = await store.count_mails()
+    if given_up := mails.get(MailState.GIVEN_UP, 0):
+        advice.append(f"{given_up} mails were given up; see matchmaker mail list")
+    if nobody := await store.unaddressed():
+        advice.append(f"{nobody} alerts have nobody to go to: cases have neither owner nor institution's mailbox")
     now = time.time()
+    healths = (await store.healths()).values()
+    advice += [f"peer {one.name}: {breaker.described(one)}" for one in healths if breaker.is_open(one, now)]
     for client in (one for one in clients if one.role is Role.NODE and one.revoked_at is None):
         account = await store.account(client.organisation)
         told = f"told of {account.coverage(now)} new cases in 30 days; see matchmaker client list"

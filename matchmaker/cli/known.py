@@ -2,6 +2,7 @@
 
 import sys
 
+from matchmaker.alerts.catalogues import CatalogueUnreadable
 from matchmaker.exchange.backup import BackupUnusable
 from matchmaker.exchange.config import ConfigInvalid
 from matchmaker.exchange.importing import ReferenceUnusable
@@ -17,6 +18,7 @@ from matchmaker.web.serving import CannotListen
 
 KNOWN = (
     BackupUnusable,
+    CatalogueUnreadable,
     CannotListen,
     ChainUnreadable,
     CalibrationUnreadable,

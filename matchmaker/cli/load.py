@@ -14,15 +14,16 @@ from matchmaker.cli.showing import progress_bar
 from matchmaker.cli.store_access import check_name
 from matchmaker.exchange.assembly import REAL_WORLD, open_store
 from matchmaker.exchange.config import Config, ConfigInvalid
-from matchmaker.exchange.loading import Loaded, Telling, load_files, record_files
+from matchmaker.exchange.loading import Also, Loaded, Telling, load_files, record_files
 from matchmaker.genome.genes import load_genes
 from matchmaker.intake.patients import Reading
 from matchmaker.mme.errors import InvalidRequest
 from matchmaker.mme.patient import Contact
 from matchmaker.mme.validation import validate
 from matchmaker.policy.consent import same_institution
+from matchmaker.records.person import address_of
 from matchmaker.records.sharing import Circle, Level, Sharing
-from matchmaker.store.base import Outcome, Store
+from matchmaker.store.base import SEARCH, Outcome, Store
 
 
 class _Share(StrEnum):
@@ -58,6 +59,9 @@ def load(
     collection: Annotated[str | None, typer.Option(metavar="NAME", help="The collection that they belong to.")] = None,
     contact_name: Annotated[str | None, typer.Option(help="Whom to write to about phenopackets.")] = None,
     contact_href: Annotated[str | None, typer.Option(help="Where: https://… or mailto:….")] = None,
+    person: Annotated[
+        str | None, typer.Option("--person", metavar="EMAIL", help="Whose cases they are: who is alerted of matches.")
+    ] = None,
     config: ConfigFile = None,
     data_dir: DataDir = None,
 ) -> None:
@@ -66,7 +70,7 @@ def load(
     settled = configured(config, data_dir)
     contact = _contact(contact_name, contact_href)
     sharing = Sharing(Circle(share), Level.of(level), until=_day(until), collection=collection)
-    loaded = asyncio.run(_load(settled, paths, owner, sharing, contact))
+    loaded = asyncio.run(_load(settled, paths, owner, sharing, contact, address_of(person) if person else None))
     typer.echo(_summary(loaded))
     for words, count in sorted(loaded.loosened.items()):
         typer.echo(f"note: of {count} cases: {words}; load them again as they were if that was not meant", err=True)
@@ -103,21 +107,34 @@ async def _check_collection(store: Store, config: Config, owner: str, sharing: S
         raise ConfigInvalid(f"--collection: {found.name} is of {found.institution}, the owner {owner} of {institution}")
 
 
-async def _load(config: Config, paths: list[Path], owner: str, share: Sharing, contact: Contact | None) -> Loaded:
+async def _check_person(store: Store, owner: str, person: str | None) -> None:
+    if person is None:
+        return
+    found = {one.email: one for one in await store.people()}.get(person)
+    institution = next((c.institution for c in await store.clients() if c.name == owner), None) or owner
+    if found is None or not same_institution(found.institution, institution):
+        raise ConfigInvalid(f"--person: is nobody of {institution} here; add: matchmaker user add {person}")
+
+
+async def _load(
+    config: Config, paths: list[Path], owner: str, share: Sharing, contact: Contact | None, person: str | None
+) -> Loaded:
     store = await open_store(config)
     try:
         await _check_collection(store, config, owner, share)
+        await _check_person(store, owner, person)
         genes = load_genes(config.genes.table, config.genes.table_version)
         reading = Reading(genes, config.node.contact, contact)
         files = record_files(paths)
         errors = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
         with progress_bar("loading", sum(file.size for file in files), errors) as progress:
+            also = Also((SEARCH,) if config.searches.on_deposit else (), person)
             tell = Telling(
                 progress=progress,
                 bad=lambda rejected: errors.print(f"bad: {rejected}"),
                 note=lambda text: errors.print(f"note: {text}"),
             )
-            return await load_files(store, reading, files, owner, share, REAL_WORLD, tell)
+            return await load_files(store, reading, files, owner, share, REAL_WORLD, tell, also)
     finally:
         await store.close()
 

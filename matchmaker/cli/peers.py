@@ -8,20 +8,22 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from matchmaker.cli.options import ConfigFile, DataDir, NodeName, configured
-from matchmaker.cli.store_access import check_country, check_name, with_store, write_with_line
+from matchmaker.cli.showing import plain, when, wide_console
+from matchmaker.cli.store_access import check_country, check_name, per_month_of, with_store, write_with_line
 from matchmaker.exchange.assembly import open_peer_client
 from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.mme.media import SUPPORTED
 from matchmaker.mme.messages import HeartbeatBody
 from matchmaker.mme.strict_json import printable
+from matchmaker.peers import breaker
 from matchmaker.peers.client import read_token
 from matchmaker.peers.outcome import PeerFailure
+from matchmaker.records.inquiry import PeerHealth
 from matchmaker.records.ledger import Happened, LedgerLine
-from matchmaker.records.party import Peer, Role
+from matchmaker.records.party import DEFAULT_PER_MONTH, Peer, Role
 from matchmaker.store.base import Store
 
 app = typer.Typer(help="Peers: the nodes that this one asks.", no_args_is_help=True)
@@ -37,6 +39,13 @@ def add(
     mitochondrion: Annotated[
         str, typer.Option(help="How it writes that chromosome: MT, or M as patientMatcher.")
     ] = "MT",
+    per_month: Annotated[
+        str | None,
+        typer.Option(metavar="N|none", help="Cases it agreed to be asked about in 30 days (100); none: any number."),
+    ] = None,
+    notify_contacts: Annotated[
+        bool, typer.Option("--notify-contacts", help="It alerts nobody itself: write to the contacts that it shows.")
+    ] = False,
     allow_http: Annotated[bool, typer.Option("--allow-http", help="Send the token unencrypted.")] = False,
     config: ConfigFile = None,
     data_dir: DataDir = None,
@@ -53,7 +62,8 @@ def add(
     if mitochondrion not in {"MT", "M"}:
         raise ConfigInvalid("--mitochondrion: expected MT or M")
     read_token(token_file)
-    peer = Peer(name, url.rstrip("/"), country, str(token_file.resolve()), api_version, mitochondrion)
+    told = (name, url.rstrip("/"), country, str(token_file.resolve()), api_version, mitochondrion)
+    peer = Peer(*told, per_month_of(per_month, DEFAULT_PER_MONTH), notify_contacts)
     line = LedgerLine(time.time(), Happened.GRANTED, name, detail="peer")
     asyncio.run(with_store(settled, lambda store: _add(store, peer, line)))
     typer.echo(f"{name} is a peer now; try: matchmaker peer test {name}")
@@ -61,12 +71,30 @@ def add(
 
 @app.command("list")
 def show(config: ConfigFile = None, data_dir: DataDir = None) -> None:
-    """List all peers."""
-    peers = asyncio.run(with_store(configured(config, data_dir), lambda store: store.peers()))
-    table = Table("name", "country", "url", "version", "token file")
+    """List all peers, how each has answered lately, and whether its breaker keeps background questions from it."""
+    peers, healths = asyncio.run(with_store(configured(config, data_dir), _stand))
+    table = Table("name", "country", "url", "version", "a month", "breaker", "lately", "token file")
+    now = time.time()
     for peer in peers:
-        table.add_row(peer.name, peer.country, peer.url, peer.version, peer.token_file)
-    Console().print(table if peers else "no peers yet; add one with: matchmaker peer add")
+        health = healths.get(peer.name)
+        month = "any number" if peer.per_month is None else str(peer.per_month)
+        state, lately = breaker.state_of(health, now), plain(_lately(health), 100)
+        table.add_row(peer.name, peer.country, peer.url, peer.version, month, state, lately, peer.token_file)
+    wide_console().print(table if peers else "no peers yet; add one with: matchmaker peer add")
+
+
+async def _stand(store: Store) -> tuple[list[Peer], dict[str, PeerHealth]]:
+    return await store.peers(), await store.healths()
+
+
+def _lately(health: PeerHealth | None) -> str:
+    """Return how a peer has answered lately, in words."""
+    if health is None:
+        return "never asked"
+    if not health.failures:
+        return f"answered {when(health.last_success_at)} in {health.elapsed_ms} ms"
+    failed = f"{health.failures} failures since {when(health.failing_since)}, the last: {health.status}"
+    return f"{failed}; asked again from {when(health.open_until)}" if health.open_until else failed
 
 
 @app.command()

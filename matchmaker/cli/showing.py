@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from rich.console import Console, Group, RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -20,6 +21,11 @@ _SHOWN = 6  # reasons of one kind, heaviest first
 def plain(text: str | None, limit: int = _WIDTH) -> Text:
     """Return a stranger's text without control characters or markup, cut to `limit` characters."""
     return Text(printable(text or "", limit))
+
+
+def when(at: float | None) -> str:
+    """Return a time, seconds since 1970, to the minute in UTC; nothing where there is none."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC") if at else ""
 
 
 def wide_console() -> Console:

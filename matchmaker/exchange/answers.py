@@ -22,8 +22,10 @@ from matchmaker.mme.messages import Explanation
 from matchmaker.policy.consent import owns
 from matchmaker.policy.levels import contact_of, evidence, shown, shown_minimal
 from matchmaker.policy.names import name_for
+from matchmaker.policy.news import Details
 from matchmaker.records.case import KeptCase
 from matchmaker.records.collection import Collection as CaseCollection
+from matchmaker.records.match import Solution
 from matchmaker.records.party import Client
 from matchmaker.records.sharing import Level
 
@@ -37,7 +39,8 @@ Lines = list[list[int]]  # query's term, case's term, through, weight: of Asked.
 class Result:
     """One case as the asker would be shown it, a whole MatchResult in JSON; and what of it is written in the ledger.
 
-    `genes` are the keys of those that it shares with the query; `own`: it is the asker's own case.
+    `genes` are the keys of those that it shares with the query; `own`: it is the asker's own case. `alike`: it is as
+    the query to the last detail, at its level.
     """
 
     key: int
@@ -48,6 +51,9 @@ class Result:
     genes: tuple[str, ...]
     json: bytes
     score: float
+    case: KeptCase
+    shared: tuple[SharedGene, ...] = ()
+    alike: bool = False
 
 
 def body_of(results: Iterable[Result], told: Mapping[str, str]) -> bytes:
@@ -75,17 +81,19 @@ class Answers:
         hits: Iterable[tuple[Hit, KeptCase]],
         asker: Client,
         collections: Mapping[str, CaseCollection],
+        solved: Mapping[int, Solution] | None = None,
     ) -> tuple[Result, ...]:
         """Return the results for hits, in their order, as far as one answer holds them.
 
-        The asker's own cases keep its ids and all that is known of them. Nodes cut an answer that is too long and then
+        The asker's own cases keep its ids and all that is known of them. `solved` is what owners of some cases, by
+        key, tell this asker of them. Nodes cut an answer that is too long and then
         have nothing: so where space runs out, explanations go first, then the results from there on.
         """
         written: list[Result] = []
         left = MOST_BYTES
         asked = self._explanations.asked(profile)
         for hit, case in hits:
-            result = self._result(profile, asked, hit, case, asker, collections, left)
+            result = self._result(profile, asked, hit, case, asker, collections, (solved or {}).get(hit.key), left)
             if result is None:
                 break
             left -= len(result.json)
@@ -100,6 +108,7 @@ class Answers:
         case: KeptCase,
         asker: Client,
         collections: Mapping[str, CaseCollection],
+        solved: Solution | None,
         left: int,
     ) -> Result | None:
         own, level = owns(asker, case.owner), case.sharing.level
@@ -120,12 +129,25 @@ class Answers:
         begun = b'{"score":{"patient":%s},"patient":%s' % (b"%a" % score, to_json(patient))
         if not minimal:
             begun += b',"_score":%s' % self._score_parts(hit.score)
+        if solved:
+            begun += b',"_solved":%s' % solved.model_dump_json(exclude_none=True).encode()
         whole = b'%s,"_explanation":%s}' % (begun, self._explanations.of_lines(asked, shared, related, genes))
         json = whole if len(whole) <= left else begun + b"}"
+        if len(json) > left:
+            return None
+        alike = observed == profile.observed and self._alike(profile, seen, denied)
         keys = tuple(one.gene.key for one in genes)
-        return (
-            Result(hit.key, hit.version, case.public_id, level, own, keys, json, score) if len(json) <= left else None
-        )
+        return Result(hit.key, hit.version, case.public_id, level, own, keys, json, score, case, genes, alike)
+
+    def _alike(self, profile: Profile, seen: Mapping[str, Any], denied: Collection[int]) -> bool:
+        """Tell whether a case with the same observed terms is the same in all else that is compared."""
+        genes, _ = self._knowledge.candidates(seen)
+        theirs = Details(profile.observed, frozenset(denied), frozenset(genes))
+        return Details(profile.observed, profile.denied, frozenset(profile.genes)).alike(theirs)
+
+    def explain(self, query: Profile, case: Profile) -> Explanation:
+        """Return why two cases are alike."""
+        return self._explanations.of(query, case)
 
     def _shown(
         self,

@@ -1,30 +1,37 @@
 """Asking peers about a case: what leaves is decided, shown to the owner who wants to see it first, and written down.
 
 A question is a disclosure: its line stands in the ledger before its bytes leave, and none leaves about a case that was
-withdrawn meanwhile.
+withdrawn meanwhile. What comes of it is kept: how each peer stands, the last outcome about the case, and what matched.
 """
 
+import asyncio
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from matchmaker.exchange.depositing import gene_problems
 from matchmaker.exchange.disclosing import PROMISE_SECONDS, Disclosing
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.messages import NodePreview, NodeReport
+from matchmaker.exchange.noticing import Noticing
 from matchmaker.exchange.searching import not_asked, plan, without_echoes
 from matchmaker.exchange.world import World
 from matchmaker.mme.errors import Changed, Gone, InvalidRequest
 from matchmaker.mme.patient import Patient
+from matchmaker.peers import breaker
 from matchmaker.peers.client import PeerClient, body_for
 from matchmaker.peers.fanout import Asked, Fanout
+from matchmaker.peers.outcome import PeerAnswer, PeerFailure, Status
 from matchmaker.policy.account import Account
 from matchmaker.policy.consent import as_asker
 from matchmaker.policy.levels import contact_of
 from matchmaker.policy.names import name_for
+from matchmaker.policy.news import Sighting
 from matchmaker.policy.questions import Withheld, question
 from matchmaker.records.case import Case, KeptCase
+from matchmaker.records.inquiry import Inquiry, PeerHealth
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Peer, Purpose
 from matchmaker.store.base import Claim, Decision, Offer, Store, StoreBusy
@@ -36,12 +43,16 @@ _VERIFICATIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What would leave: whether this node is searched; of each peer that is asked the patient; reports for the rest."""
+    """What would leave: whether this node is searched; of each peer that is asked the patient; reports for the rest.
+
+    `named` are those that the asker named: they are asked although their breakers are open.
+    """
 
     here: bool
     patients: dict[str, Patient]
     peers: tuple[Peer, ...]
     not_asked: tuple[NodeReport, ...]
+    named: frozenset[str] = frozenset()
 
 
 class Asking:
@@ -52,6 +63,7 @@ class Asking:
         store: Store,
         following: Following,
         disclosing: Disclosing,
+        noticing: Noticing,
         peer_client: PeerClient,
         fanout: Fanout,
         world: World,
@@ -59,6 +71,7 @@ class Asking:
         self._store = store
         self._following = following
         self._disclosing = disclosing
+        self._noticing = noticing
         self._peer_client = peer_client
         self._fanout = fanout
         self._world = world
@@ -87,7 +100,7 @@ class Asking:
             else:
                 patients[peer.name] = patient
         asked = tuple(peer for peer in wanted.peers if peer.name in patients)
-        return Planned(wanted.here, patients, asked, tuple(left))
+        return Planned(wanted.here, patients, asked, tuple(left), frozenset(nodes or ()))
 
     def preview(self, planned: Planned) -> tuple[NodePreview, ...]:
         """Return exactly what each peer would be sent."""
@@ -101,7 +114,41 @@ class Asking:
         return tuple(sorted([*sent, *left], key=lambda one: one.node))
 
     async def ask(self, case: Case, planned: Planned) -> list[Asked]:
-        """Ask every peer of a plan, once it is written down that each was. Errors: Changed."""
+        """Ask every peer of a plan whose breaker is closed, once it is written down; keep what came of it.
+
+        Errors: Changed.
+        """
+        healths, now = await self._store.healths(), self._world.now()
+        resting = [
+            Asked(peer, PeerFailure(Status.NOT_ASKED, breaker.described(healths[peer.name])), 0)
+            for peer in planned.peers
+            if peer.name not in planned.named and breaker.is_open(healths.get(peer.name), now)
+        ]
+        names = {one.peer.name for one in resting}
+        peers = tuple(peer for peer in planned.peers if peer.name not in names)
+        asked = [*(await self._ask(case, replace(planned, peers=peers))), *resting]
+        try:
+            await self._keep(case, asked, names)
+        except StoreBusy as error:  # who asked is answered all the same; the next search finds it again
+            logger.warning("what peers answered is not kept: %s", error)
+        return sorted(asked, key=lambda one: one.peer.name)
+
+    async def _keep(self, case: Case, asked: Sequence[Asked], resting: Collection[str]) -> None:
+        """Keep how each peer stands, what came of asking it about the case, and the matches that it answered."""
+        now = self._world.now()
+        known = {one.node: one for one in await self._store.inquiries_of(case.public_id)}
+        sightings: list[Sighting] = []
+        for one in asked:
+            if one.peer.name not in resting:
+                await self._store.note_health(one.peer.name, partial(_after, one, now))
+            if isinstance(one.outcome, PeerAnswer):
+                scored = await asyncio.to_thread(self._noticing.scored, case, one.outcome)
+                sightings += self._noticing.answered(case, one.peer, one.outcome, scored, now)
+        outcomes = [inquired(known.get(one.peer.name), case, one, now) for one in asked]
+        await self._store.note_inquiries(outcomes)
+        await self._store.record(sightings)
+
+    async def _ask(self, case: Case, planned: Planned) -> list[Asked]:
         if not planned.peers:
             return []
         await self._write_down(case, planned.peers)
@@ -168,3 +215,28 @@ class Asking:
 
     def _purpose(self, peer: Peer) -> Purpose:
         return as_asker(peer, self._following.directory.client_named(peer.name)).purpose
+
+
+def _after(asked: Asked, now: float, health: PeerHealth) -> PeerHealth:
+    return breaker.after(health, asked.outcome, asked.elapsed_ms, now)
+
+
+def inquired(known: Inquiry | None, case: Case, asked: Asked, now: float) -> Inquiry:
+    """Return the last outcome of asking a peer about a case. One that was not asked leaves what came of it before."""
+    outcome, before = asked.outcome, known or Inquiry(case=case.public_id, node=asked.peer.name, at=now, status="")
+    if isinstance(outcome, PeerAnswer):
+        return Inquiry(
+            case=case.public_id,
+            node=asked.peer.name,
+            at=now,
+            status=Status.ANSWERED.value,
+            results=len(outcome.results),
+            elapsed_ms=asked.elapsed_ms,
+            version=case.kept.version,
+            asked_at=now,
+            answered_at=now,
+        )
+    left = outcome.status is not Status.NOT_ASKED
+    told = {"at": now, "status": outcome.status.value, "reason": outcome.reason, "elapsed_ms": asked.elapsed_ms}
+    failed = {"asked_at": now, "failures": before.failures + 1} if left else {}
+    return before.model_copy(update={**told, **failed})

@@ -4,25 +4,38 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
 
+from matchmaker.alerts.catalogues import Catalogues
+from matchmaker.alerts.delivery import Transport
+from matchmaker.alerts.links import Links
+from matchmaker.alerts.maildir import MaildirTransport
+from matchmaker.alerts.smtp import MailServerSettings, SmtpTransport
 from matchmaker.exchange import withdrawals
 from matchmaker.exchange.asking import Asking
+from matchmaker.exchange.choosing import Choosing
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.disclosing import Disclosing
+from matchmaker.exchange.finding import ASK, Finding
+from matchmaker.exchange.follow_up import FollowUp
 from matchmaker.exchange.following import Following
+from matchmaker.exchange.mailing import Mailing
+from matchmaker.exchange.noticing import Noticing
 from matchmaker.exchange.places import Directory, Place, configured_place
 from matchmaker.exchange.reference import load_knowledge, with_imported
 from matchmaker.exchange.retention import keep_no_longer
 from matchmaker.exchange.rounds import forever
 from matchmaker.exchange.service import Exchange, Parts
-from matchmaker.exchange.working import Leases, step
+from matchmaker.exchange.working import Done, Leases, step
 from matchmaker.exchange.world import World
 from matchmaker.matching.profile import Knowledge
 from matchmaker.peers.client import PeerClient, open_session
 from matchmaker.peers.fanout import Fanout
 from matchmaker.records.reference import ReferenceFile
-from matchmaker.store.base import SWEEP, Store, StoreError
+from matchmaker.records.work import Work
+from matchmaker.store.base import NOTICE, SEARCH, SWEEP, Store, StoreError
+from matchmaker.store.kept_matches import MAIL
 from matchmaker.store.sqlite.adapter import open_sqlite
 
 FOLLOW_EVERY_SECONDS = 0.5  # what other workers and commands write is noticed within two seconds
@@ -57,22 +70,67 @@ async def open_exchange(
         peer_client = await stack.enter_async_context(open_peer_client(config))
         fanout = Fanout(config.peers.deadline_seconds, config.peers.concurrency, world.clock)
         await following.open()
-        disclosing = Disclosing(config, store, following, secret, world)
-        asking = Asking(store, following, disclosing, peer_client, fanout, world)
-        log = withdrawals.WithdrawalLog(config.storage.data_dir / withdrawals.FILE_NAME)
-        exchange = Exchange(config, Parts(store, following, disclosing, asking, log), world)
+        searches = config.searches
+        noticing = Noticing(config, following)
+        disclosing = Disclosing(config, store, following, noticing, secret, world)
+        asking = Asking(store, following, disclosing, noticing, peer_client, fanout, world)
+        links = Links(config.public_url, secret)
+        catalogues = Catalogues(config.alerts.language, config.alerts.catalogues)
+        catalogues.of(config.alerts.language)  # a catalogue that cannot be read stops the start
+        parts = Parts(
+            store,
+            following,
+            disclosing,
+            asking,
+            noticing,
+            FollowUp(config, store, following, disclosing, noticing, world),
+            Choosing(store, following, links, catalogues),
+            withdrawals.WithdrawalLog(config.storage.data_dir / withdrawals.FILE_NAME),
+        )
+        exchange = Exchange(config, parts, world)
         stack.push_async_callback(_last_refusals, exchange)
-        leases = Leases(store, world.new_id(), world.now, LEASE_SECONDS)
+        leases = Leases(store, world.new_id(), world.now, max(LEASE_SECONDS, config.peers.deadline_seconds + 30.0))
+        finding = Finding(config, store, following, disclosing, asking, noticing, world)
+        mailing = Mailing(config, store, following, links, catalogues, world)
         rounds = (
             (following.catch_up, FOLLOW_EVERY_SECONDS),
             (following.save, SAVE_EVERY_SECONDS),
-            (lambda: step(leases, {SWEEP: lambda _work: store.sweep()}), WORK_EVERY_SECONDS),
             (exchange.write_refusals, REFUSALS_EVERY_SECONDS),
             (lambda: keep_no_longer(store, config.disclosure, world.now()), PURGE_EVERY_SECONDS),
+            (mailing.forget, PURGE_EVERY_SECONDS),
+            (mailing.gather, WORK_EVERY_SECONDS),
+            (lambda: step(leases, {SWEEP: partial(_sweep, store), NOTICE: mailing.notice}), WORK_EVERY_SECONDS),
+            *([(lambda: step(leases, {SEARCH: finding.search}), WORK_EVERY_SECONDS)] if searches.on_deposit else []),
+            *[(lambda: step(leases, {ASK: finding.ask}), WORK_EVERY_SECONDS)] * searches.at_once,
+            *[_sending(mailing, leases, stack) for _ in range(config.mail.at_once)],
         )
         for one, every in rounds:
             stack.push_async_callback(_end, asyncio.create_task(forever(one, every)))
         yield exchange
+
+
+async def _sweep(store: Store, _work: Work) -> Done:
+    return Done.YES if await store.sweep() else Done.NOT_NOW
+
+
+def _sending(
+    mailing: Mailing, leases: Leases, stack: contextlib.AsyncExitStack
+) -> tuple[Callable[[], Awaitable[object]], float]:
+    """Return the step of one loop that sends mails, over a connection of its own."""
+    transport = open_transport(mailing.config)
+    stack.push_async_callback(transport.close)
+    return lambda: step(leases, {MAIL: lambda work: mailing.send(work, transport)}), WORK_EVERY_SECONDS
+
+
+def open_transport(config: Config) -> Transport:
+    """Return what delivers mails, as configured."""
+    mail = config.mail
+    if mail.transport == "maildir":
+        return MaildirTransport(config.maildir)
+    settings = MailServerSettings(
+        mail.host, mail.port, mail.security, mail.sender, mail.username_file, mail.password_file, mail.timeout_seconds
+    )
+    return SmtpTransport(settings)
 
 
 def effective_knowledge(config: Config, imported: Sequence[ReferenceFile]) -> Knowledge:

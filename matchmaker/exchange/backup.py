@@ -22,6 +22,7 @@ from matchmaker.exchange.batches import batches
 from matchmaker.exchange.withdrawals import Withdrawal
 from matchmaker.ontology.files import sync_directory
 from matchmaker.records.audit import Action
+from matchmaker.records.match import Match
 from matchmaker.store.base import Store, StoreBusy, StoreHasOthers
 from matchmaker.store.entries import KINDS, Digest, Entry, brought_up_to_date, line_of
 
@@ -225,10 +226,10 @@ def _planned(file: Path, withdrawals: dict[tuple[str, str], Withdrawal], valid: 
 def _without_withdrawn(entries: Iterable[Entry], plan: _Plan) -> Iterator[Entry]:
     """Yield entries with withdrawn cases erased, as if they had been withdrawn after the last revision."""
     gone = {(one.owner, one.id) for one, _ in plan.applied}
-    subjects = {case[2] for _, case in plan.applied}
+    of_them = _OfCases({case[2] for _, case in plan.applied})
     added: defaultdict[str, list[Entry]] = defaultdict(list)
     for revision, (one, case) in enumerate(plan.applied, plan.revision + 1):
-        added["case"].append(("case", [*case[:4], None, case[5], one.at, revision]))
+        added["case"].append(("case", [*case[:4], None, case[5], one.at, revision, None, None]))
         added["audit"].append(("audit", [revision, one.at, one.owner, Action.WITHDRAWN.value, case[2]]))
     waiting = list(KINDS)
     for kind, values in entries:
@@ -238,10 +239,25 @@ def _without_withdrawn(entries: Iterable[Entry], plan: _Plan) -> Iterator[Entry]
             yield kind, [values[0], values[1] + len(plan.applied), *values[2:]]
         elif kind == "client" and values[2] in plan.revoked:
             yield kind, [*values[:6], plan.now, *values[7:]]
-        elif not (kind == "case" and (values[0], values[1]) in gone) and not (kind == "work" and values[1] in subjects):
+        elif not (kind == "case" and (values[0], values[1]) in gone) and not of_them.has(kind, values):
             yield kind, values
     for kind in waiting:
         yield from added.pop(kind, ())
+
+
+class _OfCases:
+    """Tells which entries are about cases that are gone: their work, matches, alerts, and what came of asking."""
+
+    def __init__(self, public_ids: set[str]) -> None:
+        self._gone = public_ids
+        self._matches: set[str] = set()
+
+    def has(self, kind: str, values: list[Any]) -> bool:
+        """Tell whether an entry is about one of the cases. Matches come before their alerts."""
+        if kind == "match" and any(side.case in self._gone for side in Match.parse(values[1]).sides):
+            self._matches.add(values[0])
+        subject = {"work": 1, "match": 0, "alert": 0, "inquiry": 0, "choices": 0}.get(kind)
+        return subject is not None and str(values[subject]).partition(" ")[0] in self._gone | self._matches
 
 
 async def _batched(entries: Iterator[Entry]) -> AsyncIterator[list[Entry]]:

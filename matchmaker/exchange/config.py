@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
-from matchmaker.mme.patient import Contact, Text, Url
+from matchmaker.mme.patient import Contact, Email, Text, Url
 from matchmaker.policy.agreement import Limits
 from matchmaker.records.party import DEFAULT_PER_MONTH
 
@@ -77,6 +77,7 @@ class Server(Section):
 
     host: Annotated[str, Field(pattern=r"^\S+$", description="an address or a name")] = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65_535)] = 8080
+    public_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#\"<>]+)?$", description="http://… or https://…")] = ""
     workers: Annotated[Whole, Field(ge=1, le=64)] = 1
     max_body_bytes: Annotated[Whole, Field(ge=1_024, le=64 * 1024 * 1024)] = 256 * 1024
     body_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
@@ -155,6 +156,65 @@ class Peers(Section):
     max_answer_bytes: Annotated[Whole, Field(ge=1_024, le=1024**3)] = 2 * 1024 * 1024
 
 
+class Searches(Section):
+    """How matches are found without being asked for. `at_once` counts questions to peers under way in one worker."""
+
+    on_deposit: bool = True
+    every_days: Annotated[float, Field(ge=0, le=366)] = 7.0
+    at_once: Annotated[Whole, Field(ge=1, le=64)] = 4
+
+
+class Matches(Section):
+    """Which matches are remembered, and for how long what peers have shown. Scores in [0, 1].
+
+    A match that shares no gene is remembered from `least_score` on.
+    """
+
+    least_score: Annotated[float, Field(ge=0, le=1)] = 0.10
+    answers_days: Annotated[Whole, Field(ge=1, le=90)] = 90
+
+
+class Alerts(Section):
+    """Of which matches people are alerted where they have chosen nothing else, and how."""
+
+    min_score: Annotated[float, Field(ge=0, le=1)] = 0.20
+    min_score_by_phenotype: Annotated[float, Field(ge=0, le=1)] = 0.40
+    form: Literal["notice", "complete"] = "notice"
+    language: Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$")] = "en"
+    catalogues: DiskPath | None = None
+    gather_seconds: Annotated[float, Field(ge=0, le=3_600)] = 5.0
+
+
+class MailServer(Section):
+    """How mails leave: into a maildir, or to a mail server. `retry_seconds` is the first wait after an error."""
+
+    transport: Literal["maildir", "smtp"] = "maildir"
+    maildir: DiskPath | None = None
+    host: Annotated[str, Field(pattern=r"^\S+$", description="an address or a name")] = "localhost"
+    port: Annotated[Whole, Field(ge=1, le=65_535)] = 587
+    security: Literal["starttls", "tls", "none"] = "starttls"
+    sender: Email = "matchmaker@localhost"
+    username_file: DiskPath | None = None
+    password_file: DiskPath | None = None
+    timeout_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0
+    retry_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    give_up_days: Annotated[float, Field(gt=0, le=30)] = 5.0
+    at_once: Annotated[Whole, Field(ge=1, le=16)] = 2
+    keep_days: Annotated[Whole, Field(ge=1, le=3_660)] = 90
+
+    @model_validator(mode="after")
+    def _both_or_neither(self) -> "MailServer":
+        if (self.username_file is None) != (self.password_file is None):
+            raise PydanticCustomError("credentials", "username_file and password_file go together")
+        if self.username_file and self.security == "none" and not _loopback(self.host):
+            raise PydanticCustomError("security", "a password leaves under starttls or tls only")
+        return self
+
+
+def _loopback(host: str) -> bool:
+    return host in {"localhost", "127.0.0.1", "::1"}
+
+
 class BudgetLimits(Section):
     """How much one asker may ask."""
 
@@ -178,6 +238,10 @@ class Config(Section):
     answers: Answers = Answers()
     disclosure: Disclosure = Disclosure()
     peers: Peers = Peers()
+    searches: Searches = Searches()
+    matches: Matches = Matches()
+    alerts: Alerts = Alerts()
+    mail: MailServer = MailServer()
     budget: BudgetLimits = BudgetLimits()
     log: Logging = Logging()
 
@@ -185,6 +249,17 @@ class Config(Section):
     def cache_dir(self) -> Path:
         """Where compiled forms are kept: in the data directory, unless said otherwise."""
         return self.ontology.cache_dir or self.storage.data_dir / "cache"
+
+    @property
+    def maildir(self) -> Path:
+        """Where mails are written: in the data directory, unless said otherwise."""
+        return self.mail.maildir or self.storage.data_dir / "mail"
+
+    @property
+    def public_url(self) -> str:
+        """What links to this node begin with."""
+        host = f"[{self.server.host}]" if ":" in self.server.host else self.server.host
+        return (self.server.public_url or f"http://{host}:{self.server.port}").rstrip("/")
 
 
 def load_config(

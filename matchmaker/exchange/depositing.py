@@ -12,17 +12,21 @@ from matchmaker.policy.data_use import collection_allows
 from matchmaker.policy.questions import Withheld, chosen_genes
 from matchmaker.records.collection import Collection
 from matchmaker.records.party import Client, Purpose
+from matchmaker.records.person import PersonRole
 from matchmaker.records.sharing import Circle, Sharing
 
 _KEPT_HERE = (Circle.NONE, Circle.INSTITUTION)
 
 
-def check_deposit(owner: Client, patient: Patient, sharing: Sharing, node: Node, following: Following) -> None:
+def check_deposit(
+    owner: Client, patient: Patient, sharing: Sharing, person: str | None, node: Node, following: Following
+) -> None:
     """Raise InvalidRequest unless a case may be deposited so."""
     directory = following.directory
     problems = [
         *_circle_problems(sharing, node, directory),
         *_collection_problems(owner, sharing, node, directory),
+        *_person_problems(owner, person, directory),
         *gene_problems(patient, sharing.genes or (), following.current.knowledge.genes, "sharing.genes"),
     ]
     if problems:
@@ -52,6 +56,18 @@ def _collection_problems(owner: Client, sharing: Sharing, node: Node, directory:
     if not same_institution(collection.institution, owner.institution or owner.name):
         yours = owner.institution or f"no institution but {owner.name} itself"
         return [Problem("collection", f"is of {collection.institution}; you are of {yours}")]
+    return []
+
+
+def _person_problems(owner: Client, address: str | None, directory: Directory) -> list[Problem]:
+    """Return what is wrong with a case's owner among the people: somebody of the depositor's institution."""
+    if address is None:
+        return []
+    person, institution = directory.people.get(address), owner.institution or owner.name
+    if person is None or person.disabled_at is not None or not same_institution(person.institution, institution):
+        return [Problem("owner", f"is nobody of {institution} here; add: matchmaker user add {address}")]
+    if person.role is PersonRole.OPERATOR:
+        return [Problem("owner", "is an operator, who sees no case; name a clinician or curator")]
     return []
 
 

@@ -15,9 +15,11 @@ from math import ceil
 from matchmaker.exchange.answers import Result, body_of
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.following import Following
+from matchmaker.exchange.noticing import Noticing
 from matchmaker.exchange.world import World
 from matchmaker.matching.finding import Hit, Most
 from matchmaker.matching.profile import Knowledge, Profile
+from matchmaker.matching.score import score
 from matchmaker.mme.errors import InvalidRequest, OverBudget, Problem
 from matchmaker.mme.patient import Patient
 from matchmaker.ontology.hpo import Ontology
@@ -31,6 +33,7 @@ from matchmaker.policy.telling import too_little_told, too_much_asked
 from matchmaker.records.case import KeptCase
 from matchmaker.records.dealing import Event
 from matchmaker.records.ledger import Happened, LedgerLine
+from matchmaker.records.match import Solution, match_id
 from matchmaker.records.party import Client
 from matchmaker.records.sharing import Level
 from matchmaker.store.base import Claim, Decision, Offer, Store, StoreBusy
@@ -60,16 +63,20 @@ class _Found:
     changed: bool
 
 
+_NO_QUESTION = Question("", "", frozenset(), 0)  # of a user of the node, whose questions are not counted
 _Find = Callable[[], _Found]
 
 
 class Disclosing:
     """Tells askers of cases."""
 
-    def __init__(self, config: Config, store: Store, following: Following, secret: str, world: World) -> None:
+    def __init__(
+        self, config: Config, store: Store, following: Following, noticing: Noticing, secret: str, world: World
+    ) -> None:
         self._config = config
         self._store = store
         self._following = following
+        self._noticing = noticing
         self._secret = secret
         self._world = world
         self._fingerprints: Fingerprints | None = None
@@ -93,7 +100,7 @@ class Disclosing:
             found = await self._found(lambda: self._find_for_node(patient, client))
             started = self._world.clock()
             last = attempt == _ATTEMPTS - 1
-            decision = await self._store.settle(self._claim(found, client, last=last))
+            decision = await self._store.settle(self._claim(found, patient, client, last=last))
             if not decision.stale:
                 break
             await self._following.catch_up()
@@ -103,10 +110,23 @@ class Disclosing:
         told = {"disclaimer": node.disclaimer, "terms": node.terms, "_notice": found.notice}
         return body_of(results, {name: text for name, text in told.items() if text})
 
-    async def look(self, patient: Patient, itself: set[int], client: Client) -> tuple[Result, ...]:
-        """Return what one of the node's own users finds with a case, which never matches `itself`."""
+    async def look(
+        self, patient: Patient, itself: set[int], client: Client, worth: Callable[[Result], bool] = lambda _: True
+    ) -> tuple[Result, ...]:
+        """Return what one of the node's own users finds with a case, which never matches `itself`.
+
+        Only what is `worth` it is told, and written down as told.
+        """
+        return await self._told(lambda: self._find_for_user(patient, itself, client, worth), client)
+
+    async def compare(self, patient: Patient, key: int, client: Client) -> Result | None:
+        """Return how one case of this node looks beside a user's own; None where the user may not learn of it."""
+        results = await self._told(lambda: self._find_one(patient, key, client), client)
+        return results[0] if results else None
+
+    async def _told(self, find: _Find, client: Client) -> tuple[Result, ...]:
         for attempt in range(_ATTEMPTS):
-            found = await self._found(lambda: self._find_for_user(patient, itself, client))
+            found = await self._found(find)
             started = self._world.clock()
             decision = await self._store.settle(self._own_claim(found, client, last=attempt == _ATTEMPTS - 1))
             if not decision.stale:
@@ -146,9 +166,22 @@ class Disclosing:
         kept = _first(good, profile, generation.knowledge, with_gene, without)
         # A peer may ask with a case that it once had from us; what else it is told does not depend on its id.
         others = [(hit, case) for hit, case in kept if name_for(client.name, case.public_id) != patient.id]
-        results = generation.answers.results(profile, others, client, self._following.directory.collections)
+        collections = self._following.directory.collections
+        solved = self._solved(patient, others, client)
+        results = generation.answers.results(profile, others, client, collections, solved)
         shareable = self.shareable(client)
         return _Found(results, question, shareable, None, changed)
+
+    def _solved(self, patient: Patient, hits: Sequence[tuple[Hit, KeptCase]], client: Client) -> dict[int, Solution]:
+        """Return what the owners of cases want the asker to know, with whose patient they were found alike before."""
+        pairs = {match_id(client.name, case.public_id, patient.id): case for _, case in hits}
+        known = self._store.read_matches(list(pairs)) if pairs else {}
+        solved: dict[int, Solution] = {}
+        for one, match in known.items():
+            side = match.side_of(pairs[one].public_id)
+            if side and side.tells and side.solution:
+                solved[pairs[one].key] = side.solution
+        return solved
 
     def shareable(self, client: Client) -> int:
         """Return how many cases a client may learn of."""
@@ -160,14 +193,36 @@ class Disclosing:
             known = self._sizes[eligible] = (at, self._following.current.size(eligible))
         return known[1]
 
-    def _find_for_user(self, patient: Patient, itself: set[int], client: Client) -> _Found:
+    def _find_for_user(
+        self, patient: Patient, itself: set[int], client: Client, worth: Callable[[Result], bool]
+    ) -> _Found:
         limits, generation = self._config.answers, self._following.current
         profile = generation.knowledge.profile(patient)
         eligible = self.eligible(Asker.of(client, self.home), test_query=patient.test)
         hits = generation.search(profile, itself, Most.best(limits.max_results, limits.min_score), eligible)
         good, changed = self._read(hits, eligible)
         results = generation.answers.results(profile, good, client, self._following.directory.collections)
-        return _Found(results, Question("", "", frozenset(), 0), 0, None, changed)
+        return _Found(tuple(filter(worth, results)), _NO_QUESTION, 0, None, changed)
+
+    def _find_one(self, patient: Patient, key: int, client: Client) -> _Found:
+        generation = self._following.current
+        knowledge = generation.knowledge
+        case = self._store.read_cases([key]).get(key)
+        eligible = self.eligible(Asker.of(client, self.home), test_query=True)
+        if case is None or not eligible(case.audience):
+            return _Found((), _NO_QUESTION, 0, None, changed=False)
+        profile = knowledge.profile(patient)
+        theirs = knowledge.profile_of_content(evidence(case.content or {}, case.sharing.level))
+        scored = score(profile, theirs, knowledge.information, knowledge.calibration)
+        hit = Hit(key, case.version, scored, bool(profile.genes.keys() & theirs.genes.keys()))
+        collections = self._following.directory.collections
+        results = generation.answers.results(profile, [(hit, case)], client, collections)
+        return _Found(results, _NO_QUESTION, 0, None, changed=False)
+
+    def may_learn(self, owner: KeptCase, case: KeptCase) -> bool:
+        """Tell whether the owner of one case may learn of another one."""
+        client = self._following.directory.owner(owner.owner)
+        return self.eligible(Asker.of(client, self.home), test_query=owner.audience.test)(case.audience)
 
     def _read(self, hits: Sequence[Hit], eligible: Eligible) -> tuple[list[tuple[Hit, KeptCase]], bool]:
         """Return hits with their cases, without those that are no more what was scored; and whether there are such."""
@@ -182,7 +237,7 @@ class Disclosing:
             made = self._fingerprints = Fingerprints(self._secret, ontology)
         return made
 
-    def _claim(self, found: _Found, client: Client, *, last: bool) -> Claim:
+    def _claim(self, found: _Found, patient: Patient, client: Client, *, last: bool) -> Claim:
         """Return the claim of a node's answer. `last`: what changed meanwhile is left out, rather than found again."""
         organisation, now = client.organisation, self._world.now()
         per_month = shared_per_month(self._following.directory.nodes_of(organisation))
@@ -208,7 +263,8 @@ class Disclosing:
             ]
             lines = (*_lines(told, client, Happened.TOLD, now), *warnings)
             genes = tuple(sorted({keyed(self._secret, gene) for one in told for gene in one.genes}))
-            return Decision(ruling.told, ruling.dealings, lines, 1, len(told), genes)
+            sightings = self._noticing.asked(patient, client, told, now)
+            return Decision(ruling.told, ruling.dealings, lines, 1, len(told), genes, sightings=sightings)
 
         return Claim(organisation, _offers(found.results), decide)
 

@@ -22,8 +22,10 @@ from matchmaker.matching.counting import Counts
 from matchmaker.matching.profile import Knowledge
 from matchmaker.ontology.files import remove_halves
 from matchmaker.records.case import Case, KeptCase
+from matchmaker.records.choices import Choices
 from matchmaker.records.collection import Collection as CaseCollection
 from matchmaker.records.party import Client, Peer, Role
+from matchmaker.records.person import Person
 from matchmaker.records.reference import ReferenceFile
 from matchmaker.records.sharing import Audience
 from matchmaker.store.base import Revisions, Store
@@ -44,19 +46,27 @@ _AGAIN_SECONDS = 10.0
 class Directory:
     """Clients with a valid token, by its digest; peers and collections by name; as of one revision.
 
-    `institutions` are those of all clients, by name: an owner's cases stay when its token is revoked. `number` is
-    another one for every directory.
+    `institutions` are those of all clients, by name: an owner's cases stay when its token is revoked; so do the
+    `owners`. `people` are named by address, `choices` by address or by a case's public id. `number` is another one for
+    every directory.
     """
 
     clients: Mapping[str, Client] = field(default_factory=dict)
     peers: Mapping[str, Peer] = field(default_factory=dict)
     collections: Mapping[str, CaseCollection] = field(default_factory=dict)
     institutions: Mapping[str, str | None] = field(default_factory=dict)
+    owners: Mapping[str, Client] = field(default_factory=dict)
+    people: Mapping[str, Person] = field(default_factory=dict)
+    choices: Mapping[str, Choices] = field(default_factory=dict)
     number: int = field(default=0, compare=False)
 
     def client_named(self, name: str) -> Client | None:
         """Return the node that bears a name and holds a valid token."""
         return next((one for one in self.clients.values() if one.name == name and one.role is Role.NODE), None)
+
+    def owner(self, name: str) -> Client:
+        """Return the owner of cases by its name, whether its token is valid or it never had one."""
+        return self.owners.get(name) or Client(name, Role.DEPOSITOR, "")
 
     def nodes_of(self, organisation: str) -> list[Client]:
         """Return the nodes of an organisation that hold a valid token."""
@@ -268,6 +278,9 @@ class Following:
             {peer.name: peer for peer in await self._store.peers()},
             {collection.name: collection for collection in await self._store.collections()},
             {client.name: client.institution for client in clients},
+            {client.name: client for client in clients if client.role is Role.DEPOSITOR},
+            {person.email: person for person in await self._store.people()},
+            await self._store.choices(),
             self.directory.number + 1,
         )
         if fresh != self.directory:

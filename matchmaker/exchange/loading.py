@@ -43,6 +43,14 @@ class Telling:
     note: Callable[[str], None]
 
 
+@dataclass(frozen=True)
+class Also:
+    """What goes with each case that is loaded: kinds of work to queue, and its owner among the people."""
+
+    work: tuple[str, ...] = ()
+    person: str | None = None
+
+
 async def load_files(
     store: Store,
     reading: Reading,
@@ -51,13 +59,14 @@ async def load_files(
     sharing: Sharing,
     world: World,
     tell: Telling,
+    also: Also = Also(),
 ) -> Loaded:
-    """Load every file. Errors: those of the store; a bad record is none."""
+    """Load every file. `also` goes with each case. Errors: those of the store; a bad record is none."""
     loaded = Loaded()
     done = 0
     for file in files:
         for batch in batches(reading.patients(file), _BATCH):
-            await _keep(store, batch, owner, sharing, world, tell, loaded)
+            await _keep(store, batch, owner, sharing, world, tell, loaded, also)
             tell.progress(done + file.done)
             await asyncio.sleep(_PAUSE_SECONDS)
         done += file.size
@@ -72,9 +81,13 @@ async def _keep(
     world: World,
     tell: Telling,
     loaded: Loaded,
+    also: Also,
 ) -> None:
     taken = [record for record in batch if isinstance(record, Taken)]
-    drafts = [Draft(owner, record.patient.id, world.new_id(), sharing, record.patient) for record in taken]
+    drafts = [
+        Draft(owner, record.patient.id, world.new_id(), sharing, record.patient, also.work, also.person)
+        for record in taken
+    ]
     deposits = await store.deposit(drafts, world.now()) if drafts else []
     refused = [record for record in batch if isinstance(record, Rejected)]
     for record, deposit in zip(taken, deposits, strict=True):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Field, Strict
 from pydantic_core import PydanticCustomError
 
 from matchmaker.mme.messages import Disclaimer, MatchResult
-from matchmaker.mme.patient import Contact, Patient, Text, Value
+from matchmaker.mme.patient import Contact, Email, Patient, Text, Value
 from matchmaker.peers.outcome import Status
 from matchmaker.records.sharing import MOST_GENES
 
@@ -56,11 +56,17 @@ class SharingChoice(Stated):
 
 
 class CaseDeposit(Stated):
-    """The body of PUT /api/cases/{id}. `collection` is the name of the one that the case belongs to."""
+    """The body of PUT /api/cases/{id}. `collection` is the name of the one that the case belongs to.
+
+    `owner` is the address of the person who is alerted of its matches, `family` what the institution calls the family
+    by: cases of one are never told to be a match. Neither leaves the node.
+    """
 
     patient: Patient
     sharing: SharingChoice
     collection: Annotated[str, Field(max_length=63)] | None = None
+    owner: Email | None = None
+    family: Text | None = None
 
 
 class CaseView(Value):
@@ -73,6 +79,8 @@ class CaseView(Value):
     public_id: str
     sharing: SharingChoice
     collection: str | None = None
+    owner: str | None = None
+    family: str | None = None
     created_at: str
     updated_at: str
     revision: int
@@ -118,12 +126,13 @@ class Preview(Value):
 class DisclosureView(Value):
     """Somebody was told of a case, or asked about it. `seen_as` is the id by which it knows the case.
 
-    `not sent`: the question that was written down before never left.
+    `not sent`: the question that was written down before never left. `notified`: it was told that the case was
+    withdrawn.
     """
 
     at: str
     who: str
-    what: Literal["told", "shown", "asked", "not sent"]
+    what: Literal["told", "shown", "asked", "not sent", "notified"]
     level: str
     purpose: str
     seen_as: str

@@ -1,14 +1,19 @@
 """What the ledger shows of one case: who was told what, when; and which case is meant by an id that is quoted."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from matchmaker.exchange.following import Directory
+from matchmaker.exchange.match_messages import NodeOutcome, NodeOutcomes, QuestionList, QuestionView
 from matchmaker.exchange.messages import DisclosureList, DisclosureView
+from matchmaker.peers import breaker
+from matchmaker.policy.levels import SHOWN
 from matchmaker.policy.names import name_for
+from matchmaker.records.alert import MailState
 from matchmaker.records.case import Case
+from matchmaker.records.inquiry import Inquiry, PeerHealth
 from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client
 from matchmaker.store.base import NOTICE, Store
@@ -34,7 +39,9 @@ async def report_on(store: Store, case: Case, limit: int = MOST_LINES, skip: int
         for work in await store.queued()
         if work.kind == NOTICE and work.subject.startswith(begun)
     ]
-    return Disclosed(case, tuple(lines), tuple(sorted(notices)))
+    unsent = await store.mails([MailState.WAITING, MailState.GIVEN_UP], MOST_LINES)
+    notices += [mail.about.removeprefix(begun) for mail in unsent if mail.about and mail.about.startswith(begun)]
+    return Disclosed(case, tuple(lines), tuple(sorted(set(notices))))
 
 
 def disclosures(told: Disclosed, after: int = 0, limit: int = MOST_LINES) -> DisclosureList:
@@ -42,7 +49,7 @@ def disclosures(told: Disclosed, after: int = 0, limit: int = MOST_LINES) -> Dis
     case = told.case
     views = tuple(
         DisclosureView(
-            at=datetime.fromtimestamp(line.at, UTC).isoformat(timespec="seconds"),
+            at=_iso(line.at),
             who=line.who,
             what=line.kind.value,  # type: ignore[arg-type]  # the kinds of DISCLOSURES are those of the view
             level=line.level,
@@ -60,6 +67,53 @@ def disclosures(told: Disclosed, after: int = 0, limit: int = MOST_LINES) -> Dis
         notices=told.notices,
         next=more,
     )
+
+
+async def questions_told(
+    store: Store, directory: Directory, owner: Client, case: Case | None, limit: int, skip: int
+) -> QuestionList:
+    """Return the questions of other nodes that were told of an owner's cases (of `case`, where one is meant)."""
+    lines = await store.questions_told(owner.name, case.public_id if case else None, limit + 1, skip)
+    views = []
+    for line in lines[:limit]:
+        known = await store.case_known(line.case)
+        views.append(
+            QuestionView(
+                at=_iso(line.at),
+                who=line.who,
+                institution=directory.institutions.get(line.who),
+                case=known.id if known else "",
+                seen_as=name_for(line.who, line.case),
+                level=line.level,
+                purpose=line.purpose,
+                shown=SHOWN.get(line.level, ()),
+            )
+        )
+    return QuestionList(queries=tuple(views), next=skip + limit if len(lines) > limit else None)
+
+
+def outcomes(inquiries: Iterable[Inquiry], healths: Mapping[str, PeerHealth], now: float) -> NodeOutcomes:
+    """Return what came of asking nodes about a case, and how their breakers are."""
+    return NodeOutcomes(
+        nodes=tuple(
+            NodeOutcome(
+                node=one.node,
+                status=one.status,
+                reason=one.reason,
+                at=_iso(one.at),
+                results=one.results,
+                asked_at=_iso(one.asked_at) if one.asked_at else None,
+                answered_at=_iso(one.answered_at) if one.answered_at else None,
+                failures=one.failures,
+                breaker=breaker.state_of(healths[one.node], now) if one.node in healths else None,  # type: ignore[arg-type]  # the view's words
+            )
+            for one in inquiries
+        )
+    )
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
 
 
 async def known_as(store: Store, directory: Directory, owner: Client, quoted: str) -> str | None:

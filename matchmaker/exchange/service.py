@@ -3,26 +3,33 @@
     answer    a peer asks: our best cases that it may learn of
     deposit   an owner hands in a case;  withdraw: takes it back
     search    an owner asks with its case: our own cases, and every peer that may be asked;  preview: what would leave
-    report    an owner asks who was told of its case
+    report    an owner asks who was told of its case;  questions: who asked and was told of it
+    follow_up, choosing   an owner looks after its matches, and says what to be alerted of
 
 Knows no HTTP and no database: what it needs is handed in by assembly.py.
 """
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from matchmaker.exchange.answers import Result
 from matchmaker.exchange.asking import Asking, Planned
 from matchmaker.exchange.catalogue import catalogue
+from matchmaker.exchange.choosing import Choosing
 from matchmaker.exchange.config import Config
 from matchmaker.exchange.depositing import check_deposit, notes_on
 from matchmaker.exchange.disclosing import PROMISE_SECONDS, Disclosing
+from matchmaker.exchange.follow_up import FollowUp
 from matchmaker.exchange.following import Following
+from matchmaker.exchange.match_messages import NodeOutcomes, QuestionList
 from matchmaker.exchange.messages import Catalogue, NodeReport, Preview, SearchAnswer
 from matchmaker.exchange.metrics import metrics_body
-from matchmaker.exchange.reporting import Disclosed, known_as, report_on
+from matchmaker.exchange.noticing import Noticing
+from matchmaker.exchange.reporting import Disclosed, known_as, outcomes, questions_told, report_on
 from matchmaker.exchange.searching import merge, own_report, peer_report
 from matchmaker.exchange.withdrawals import Withdrawal, WithdrawalLog
 from matchmaker.exchange.world import World
@@ -35,8 +42,11 @@ from matchmaker.policy.consent import Asker
 from matchmaker.records.case import Case, key_of
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Client, Role, token_digest
+from matchmaker.records.person import address_of
 from matchmaker.records.sharing import Audience, Sharing
-from matchmaker.store.base import Deposit, Draft, Outcome, Store
+from matchmaker.store.base import SEARCH, Deposit, Draft, Outcome, Store, StoreBusy
+
+logger = logging.getLogger(__name__)
 
 _MAX_TOKEN = 254  # MME search-api, Security: under 255 characters
 _MOST_REFUSED = 10_000  # kinds of refusals that are counted between two looks
@@ -50,6 +60,9 @@ class Parts:
     following: Following
     disclosing: Disclosing
     asking: Asking
+    noticing: Noticing
+    follow_up: FollowUp
+    choosing: Choosing
     withdrawals: WithdrawalLog
 
 
@@ -62,6 +75,9 @@ class Exchange:
         self._following = parts.following
         self._disclosing = parts.disclosing
         self._asking = parts.asking
+        self._noticing = parts.noticing
+        self.follow_up = parts.follow_up
+        self.choosing = parts.choosing
         self._withdrawals = parts.withdrawals
         self._world = world
         self._budget = Budget(config.budget.queries_per_minute)
@@ -114,13 +130,18 @@ class Exchange:
         """
         return await self._disclosing.answer(patient, asker)
 
-    async def deposit(self, owner: Client, patient: Patient, sharing: Sharing) -> Deposit:
-        """Keep a case, new or changed; durable when this returns.
+    async def deposit(
+        self, owner: Client, patient: Patient, sharing: Sharing, person: str | None = None, family: str | None = None
+    ) -> Deposit:
+        """Keep a case, new or changed, and queue a search with it; durable when this returns.
 
+        `person` is the address of its owner among the people, `family` what its institution calls the family by.
         Errors: InvalidRequest; Gone, when its id was withdrawn.
         """
-        check_deposit(owner, patient, sharing, self.config.node, self._following)
-        draft = Draft(owner.name, patient.id, self._world.new_id(), sharing, patient)
+        person = address_of(person) if person else None
+        check_deposit(owner, patient, sharing, person, self.config.node, self._following)
+        work = (SEARCH,) if self.config.searches.on_deposit else ()
+        draft = Draft(owner.name, patient.id, self._world.new_id(), sharing, patient, work, person, family)
         (deposit,) = await self._store.deposit([draft], self._world.now())
         if deposit.outcome is Outcome.WITHDRAWN:
             raise Gone("the case was withdrawn; its id is never used again, deposit it under a new one")
@@ -169,6 +190,17 @@ class Exchange:
             raise _missing(case_id)
         return await report_on(self._store, case, limit, skip)
 
+    async def questions(self, owner: Client, case_id: str | None, limit: int, skip: int) -> QuestionList:
+        """Return the questions of other nodes that were told of an owner's cases, latest first. Errors: NotFound."""
+        case = await self.case(owner, case_id) if case_id is not None else None
+        return await questions_told(self._store, self._following.directory, owner, case, limit, skip)
+
+    async def outcomes(self, owner: Client, case_id: str) -> NodeOutcomes:
+        """Return what came of asking each node about a case the last time, and how it stands. Errors: NotFound."""
+        case = await self.case(owner, case_id)
+        inquiries, healths = await self._store.inquiries_of(case.public_id), await self._store.healths()
+        return outcomes(inquiries, healths, self._world.now())
+
     def plan(self, case: Case, nodes: Sequence[str] | None, genes: Sequence[str] | None) -> Planned:
         """Decide who would be asked about a case, and with what. Errors: InvalidRequest."""
         return self._asking.plan(case, nodes, genes)
@@ -207,7 +239,15 @@ class Exchange:
                 case.patient, {key_of(case.public_id), key_of(case.patient.id)}, owner
             )
             found = tuple(MatchResult.model_validate_json(result.json) for result in results)
+            await self._remember(case, results)
         return found, own_report(self.config.node, len(found), self._world.clock() - started, here=wanted)
+
+    async def _remember(self, case: Case, results: Sequence[Result]) -> None:
+        now = self._world.now()
+        try:
+            await self._store.record(self._noticing.here(case, results, self._disclosing.may_learn, now))
+        except StoreBusy as error:  # who searched is answered all the same; the next search finds it again
+            logger.warning("what was found here is not kept: %s", error)
 
     async def metrics(self, asker: Client | None = None) -> Metrics:
         """Return the numbers of metrics-api, of the cases that the asker may learn of; None: that anybody may."""

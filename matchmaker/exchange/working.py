@@ -3,13 +3,23 @@
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from matchmaker.records.work import Work
 from matchmaker.store.base import Store
 
 logger = logging.getLogger(__name__)
 
-Do = Callable[[Work], Awaitable[bool]]  # false: not now, it is tried again later
+
+class Done(Enum):
+    """What became of a piece."""
+
+    YES = "yes"
+    NOT_NOW = "not now"  # it is tried again later
+    ALREADY = "already"  # whoever did it has given it back, or taken it off the queue, itself
+
+
+Do = Callable[[Work], Awaitable[Done]]
 _AT_ONCE = 100  # pieces that one step does at most, before other loops have their turn
 _WAITS = (5.0, 30.0, 120.0, 600.0)  # seconds before the next attempt, after the first, second, …
 
@@ -40,17 +50,20 @@ async def step(leases: Leases, kinds: Mapping[str, Do]) -> int:
         work = await leases.claim(kinds)
         if work is None:
             break
-        if await _succeeds(kinds[work.kind], work):
+        outcome = await _outcome(kinds[work.kind], work)
+        if outcome is Done.YES:
             done += await leases.store.finish(work)
+        elif outcome is Done.ALREADY:
+            done += 1
         else:
             wait = _WAITS[min(work.attempts, len(_WAITS)) - 1]
             await leases.store.release(work, leases.now() + wait)
     return done
 
 
-async def _succeeds(do: Do, work: Work) -> bool:
+async def _outcome(do: Do, work: Work) -> Done:
     try:
         return await do(work)
     except Exception as error:  # noqa: BLE001 - a piece that fails is tried again, whatever it was
         logger.error("work of kind %s failed at attempt %d: %s", work.kind, work.attempts, type(error).__name__)
-        return False
+        return Done.NOT_NOW

@@ -8,10 +8,13 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from matchmaker.exchange.service import Exchange
-from matchmaker.web import case_api, description, mme_api
+from matchmaker.web import case_api, description, match_api, mme_api
 from matchmaker.web.body import json_response
 from matchmaker.web.errors import errors_middleware, route_of
 from matchmaker.web.keys import EXCHANGE
+from matchmaker.web.pages import alerts as alerts_page
+from matchmaker.web.pages import frame
+from matchmaker.web.pages import match as match_page
 from matchmaker.web.pages.numbers import NumbersPage
 
 logger = logging.getLogger("matchmaker.access")
@@ -33,8 +36,23 @@ def create_app(exchange: Exchange) -> web.Application:
             web.post("/api/cases/{id}/search", case_api.search_case, expect_handler=_expect),
             web.post("/api/cases/{id}/preview", case_api.preview_case, expect_handler=_expect),
             web.get("/api/cases/{id}/disclosures", case_api.get_disclosures, allow_head=False),
+            web.get("/api/cases/{id}/nodes", match_api.get_nodes, allow_head=False),
+            web.get("/api/cases/{id}/alerts", match_api.get_case_alerts, allow_head=False),
+            web.put("/api/cases/{id}/alerts", match_api.put_case_alerts, expect_handler=_expect),
+            web.get("/api/people/{id}/alerts", match_api.get_person_alerts, allow_head=False),
+            web.put("/api/people/{id}/alerts", match_api.put_person_alerts, expect_handler=_expect),
+            web.get("/api/matches", match_api.get_matches, allow_head=False),
+            web.get("/api/matches/{id}", match_api.get_match, allow_head=False),
+            web.patch("/api/matches/{id}", match_api.patch_match, expect_handler=_expect),
+            web.get("/api/queries", match_api.get_queries, allow_head=False),
             web.get("/api/collections", case_api.get_collections, allow_head=False),
             web.get("/", NumbersPage(time.monotonic).get),
+            web.get("/matches/{id}", match_page.get),
+            web.get("/alerts/{token}", alerts_page.get),
+            web.post("/alerts/{token}", alerts_page.post),
+            web.get("/alerts/{token}/unsubscribe", alerts_page.get_unsubscribe),
+            web.post("/alerts/{token}/unsubscribe", alerts_page.post_unsubscribe),
+            web.get("/static/style.css", frame.style),
             web.get("/service-info", description.service_info),
             web.get("/openapi.json", description.openapi),
         ]

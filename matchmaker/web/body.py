@@ -3,6 +3,7 @@
 import asyncio
 import json
 from typing import Any
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 
@@ -11,6 +12,7 @@ from matchmaker.mme.patient import Value
 from matchmaker.web.keys import EXCHANGE
 
 _ENCODINGS = {"identity", "gzip", "deflate"}
+_FIELDS = 100
 _CHUNK = 64 * 1024
 
 
@@ -28,6 +30,17 @@ async def read_body(request: web.Request) -> bytes:
         raise TooSlow(f"the body did not arrive within {server.body_seconds:g} s") from None
     except (web.PayloadAccessError, ValueError, OSError, web.RequestPayloadError):
         raise NotJson(Problem("", "the body cannot be read: broken off, or not in the encoding it states")) from None
+
+
+async def read_form(request: web.Request) -> dict[str, str]:
+    """Return the fields of a form. Errors: as read_body; UnsupportedMedia where it is none, NotJson where not UTF-8."""
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise UnsupportedMedia("expected a form: application/x-www-form-urlencoded")
+    try:
+        pairs = parse_qsl((await read_body(request)).decode("utf-8"), keep_blank_values=True, max_num_fields=_FIELDS)
+    except ValueError:
+        raise NotJson(Problem("", "the form cannot be read")) from None
+    return dict(pairs)
 
 
 async def _read(request: web.Request, limit: int) -> bytes:

@@ -1,8 +1,5 @@
 """Deposits and searches of a node's own users, with a depositor's token: /api/cases."""
 
-import re
-from typing import Final
-
 from aiohttp import web
 
 from matchmaker.exchange.depositing import loosened
@@ -14,21 +11,17 @@ from matchmaker.mme.media import require_json
 from matchmaker.mme.strict_json import parse, printable
 from matchmaker.mme.validation import validate
 from matchmaker.records.case import Case
-from matchmaker.records.party import Client, Role
 from matchmaker.records.sharing import Sharing
 from matchmaker.store.base import Outcome
-from matchmaker.web.auth import authenticated
 from matchmaker.web.body import json_response, read_body
 from matchmaker.web.keys import EXCHANGE
+from matchmaker.web.query import MAX_PAGE, PAGE, asked, check_query, limited, skipped
 from matchmaker.web.sharing import choice_of, sharing_of
-
-_PAGE: Final = 100
-_MAX_PAGE: Final = 1_000
 
 
 async def put_case(request: web.Request) -> web.Response:
     """PUT /api/cases/{id}: 201 when new, 200 when changed or the same again."""
-    exchange, owner, case_id = _asked(request)
+    exchange, owner, case_id = asked(request)
     require_json(request.headers.get("Content-Type"))
     body = validate(CaseDeposit, parse(await read_body(request)))
     if body.patient.id != case_id:
@@ -38,7 +31,7 @@ async def put_case(request: web.Request) -> web.Response:
                 f"differs from the id in the path; expected '{printable(case_id)}', as in the path",
             )
         )
-    deposit = await exchange.deposit(owner, body.patient, sharing_of(body))
+    deposit = await exchange.deposit(owner, body.patient, sharing_of(body), body.owner, body.family)
     notes = (*exchange.notes(body.patient, deposit.case.sharing), *loosened(deposit.before, deposit.case.sharing))
     view = _view(deposit.case, notes=notes)
     return json_response(view, 201 if deposit.outcome is Outcome.NEW else 200)
@@ -49,12 +42,12 @@ async def get_cases(request: web.Request) -> web.Response:
 
     With ?known_as=ID: the one that somebody else knows by this id, withdrawn or not.
     """
-    exchange, owner, _ = _asked(request)
-    _check_query(request, "after", "limit", "known_as")
+    exchange, owner, _ = asked(request)
+    check_query(request, "after", "limit", "known_as")
     if (quoted := request.query.get("known_as")) is not None:
         known = await exchange.cases_known_as(owner, quoted)
         return json_response(CaseList(cases=tuple(_view(case) for case in known)))
-    limit = _limit(request.query.get("limit", str(_PAGE)))
+    limit = limited(request.query.get("limit", str(PAGE)))
     found = await exchange.cases(owner, request.query.get("after", ""), limit + 1)
     page = found[:limit]
     following = page[-1].id if len(found) > limit else None
@@ -63,7 +56,7 @@ async def get_cases(request: web.Request) -> web.Response:
 
 async def get_case(request: web.Request) -> web.Response:
     """GET /api/cases/{id}: the case as deposited."""
-    exchange, owner, case_id = _asked(request)
+    exchange, owner, case_id = asked(request)
     case = await exchange.case(owner, case_id)
     notes = exchange.notes(case.patient, case.sharing) if case.patient else ()
     return json_response(_view(case, whole=True, notes=notes))
@@ -71,14 +64,14 @@ async def get_case(request: web.Request) -> web.Response:
 
 async def delete_case(request: web.Request) -> web.Response:
     """DELETE /api/cases/{id}: 204; the patient is erased, the id never used again."""
-    exchange, owner, case_id = _asked(request)
+    exchange, owner, case_id = asked(request)
     await exchange.withdraw(owner, case_id)
     return web.Response(status=204)
 
 
 async def search_case(request: web.Request) -> web.Response:
     """POST /api/cases/{id}/search: the own node and its peers, asked with this case."""
-    exchange, owner, case_id = _asked(request)
+    exchange, owner, case_id = asked(request)
     wanted = await _wanted(request)
     await exchange.case(owner, case_id)  # a missing case costs nothing of the budget
     exchange.charge(owner)
@@ -87,7 +80,7 @@ async def search_case(request: web.Request) -> web.Response:
 
 async def preview_case(request: web.Request) -> web.Response:
     """POST /api/cases/{id}/preview: exactly what each peer would be sent by a search of the same body."""
-    exchange, owner, case_id = _asked(request)
+    exchange, owner, case_id = asked(request)
     wanted = await _wanted(request)
     return json_response(await exchange.preview(owner, case_id, wanted.nodes, wanted.genes))
 
@@ -97,9 +90,9 @@ async def get_disclosures(request: web.Request) -> web.Response:
 
     Of a withdrawn case, too. `after` is how many are passed over.
     """
-    exchange, owner, case_id = _asked(request)
-    _check_query(request, "after", "limit")
-    limit, after = _limit(request.query.get("limit", str(_MAX_PAGE))), _after(request.query.get("after", "0"))
+    exchange, owner, case_id = asked(request)
+    check_query(request, "after", "limit")
+    limit, after = limited(request.query.get("limit", str(MAX_PAGE))), skipped(request.query.get("after", "0"))
     told = await exchange.report(owner, case_id, limit + 1, after)
     return json_response(disclosures(told, after, limit))
 
@@ -117,34 +110,14 @@ async def _wanted(request: web.Request) -> SearchRequest:
     return validate(SearchRequest, parse(body))
 
 
-def _asked(request: web.Request) -> tuple[Exchange, Client, str]:
-    owner = authenticated(request, Role.DEPOSITOR)
-    return request.app[EXCHANGE], owner, request.match_info.get("id", "")
-
-
-def _check_query(request: web.Request, *known: str) -> None:
-    if unknown := sorted(set(request.query) - set(known)):
-        raise InvalidRequest(Problem(printable(unknown[0]), f"is unknown; known are {', '.join(known)}"))
-
-
-def _after(text: str) -> int:
-    if re.fullmatch(r"[0-9]{1,9}", text):
-        return int(text)
-    raise InvalidRequest(Problem("after", "expected a whole number"))
-
-
-def _limit(text: str) -> int:
-    if re.fullmatch(r"[1-9][0-9]{0,3}", text) and int(text) <= _MAX_PAGE:
-        return int(text)
-    raise InvalidRequest(Problem("limit", f"expected a whole number from 1 to {_MAX_PAGE}"))
-
-
 def _view(case: Case, *, whole: bool = False, notes: tuple[str, ...] = ()) -> CaseView:
     return CaseView(
         id=case.id,
         public_id=case.public_id,
         sharing=choice_of(Sharing() if case.withdrawn else case.sharing),
         collection=case.sharing.collection,
+        owner=case.person,
+        family=case.family,
         created_at=Exchange.time(case.created_at),
         updated_at=Exchange.time(case.updated_at),
         revision=case.revision,

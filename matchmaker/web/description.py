@@ -6,6 +6,15 @@ from pydantic.json_schema import models_json_schema
 
 from matchmaker import __version__
 from matchmaker.exchange.config import Node
+from matchmaker.exchange.match_messages import (
+    CaseAlerts,
+    MatchChange,
+    MatchDetail,
+    MatchList,
+    NodeOutcomes,
+    PersonAlerts,
+    QuestionList,
+)
 from matchmaker.exchange.messages import (
     CaseDeposit,
     CaseList,
@@ -18,11 +27,16 @@ from matchmaker.exchange.messages import (
 )
 from matchmaker.mme.media import LATEST, SUPPORTED, media_type
 from matchmaker.mme.messages import ErrorBody, Heartbeat, MatchQuery, MatchResponse, Metrics
+from matchmaker.records.match import Status
 from matchmaker.web.body import json_response
 from matchmaker.web.keys import EXCHANGE
 
 _JSON = "application/json"
+_TOKEN = [{"name": "token", "in": "path", "required": True, "schema": {"type": "string"}}]
 _MME = [media_type(version) for version in SUPPORTED]
+
+
+_OF_MATCHES = (MatchList, MatchDetail, MatchChange, QuestionList, NodeOutcomes, CaseAlerts, PersonAlerts)
 
 
 async def service_info(request: web.Request) -> web.Response:
@@ -51,9 +65,11 @@ def describe_service(node: Node) -> dict[str, object]:
 
 def describe_api() -> dict[str, object]:
     """Return the OpenAPI 3.1 document of every route."""
-    models = (MatchQuery, MatchResponse, Heartbeat, Metrics, CaseDeposit, CaseView, CaseList, SearchRequest)
+    spoken: tuple[type[BaseModel], ...] = (MatchQuery, MatchResponse, Heartbeat, Metrics)
+    of_cases = (CaseDeposit, CaseView, CaseList, SearchRequest, SearchAnswer, Preview, DisclosureList, Catalogue)
+    models: tuple[type[BaseModel], ...] = (*spoken, *of_cases, *_OF_MATCHES, ErrorBody)
     _, schema = models_json_schema(
-        [(model, "validation") for model in (*models, SearchAnswer, Preview, DisclosureList, Catalogue, ErrorBody)],
+        [(model, "validation") for model in models],
         ref_template="#/components/schemas/{model}",
     )
     return {
@@ -75,7 +91,7 @@ def describe_api() -> dict[str, object]:
 
 def _paths() -> dict[str, object]:
     the_case = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "maxLength": 255}}]
-    page = [
+    page: list[dict[str, object]] = [
         {"name": "after", "in": "query", "schema": {"type": "string"}},
         {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1, "maximum": 1000}},
         {"name": "known_as", "in": "query", "schema": {"type": "string"}},
@@ -107,11 +123,63 @@ def _paths() -> dict[str, object]:
             "get": _operation("See who was told of a case, or asked about it", 200, DisclosureList)
             | {"parameters": page[:2]},
         },
+        "/api/cases/{id}/nodes": {
+            "parameters": the_case,
+            "get": _operation("See what came of asking each node about a case", 200, NodeOutcomes),
+        },
+        "/api/cases/{id}/alerts": {
+            "parameters": the_case,
+            "get": _operation("Read what one wants to be alerted of a case", 200, CaseAlerts),
+            "put": _operation("Say what one wants to be alerted of a case", 200, CaseAlerts, CaseAlerts),
+        },
+        "/api/people/{id}/alerts": {
+            "parameters": the_case,
+            "get": _operation("Read what a person is alerted of, by address", 200, PersonAlerts),
+            "put": _operation("Say what a person is alerted of, and how often", 200, PersonAlerts, PersonAlerts),
+        },
+        "/api/matches": {"get": _operation("List one's matches", 200, MatchList) | {"parameters": _filters(page[:2])}},
+        "/api/matches/{id}": {
+            "parameters": the_case,
+            "get": _operation("Read a match, whole", 200, MatchDetail),
+            "patch": _operation("Follow a match up: status, notes, what it came to", 200, MatchDetail, MatchChange),
+        },
+        "/api/queries": {
+            "get": _operation("See who asked and was told of one's cases", 200, QuestionList)
+            | {"parameters": [*page[:2], {"name": "case", "in": "query", "schema": {"type": "string"}}]}
+        },
         "/api/collections": {"get": _operation("The collections of this node", 200, Catalogue) | public},
         "/": {"get": _operation("The node's numbers, as a page for people", 200, None) | public},
+        "/matches/{id}": {
+            "parameters": the_case,
+            "get": _operation("Where a mail's link to a match leads", 200, None) | public,
+        },
+        "/alerts/{token}": {
+            "parameters": _TOKEN,
+            "get": _operation("What an address is alerted of, as a page", 200, None) | public,
+            "post": _operation("Choose what an address is alerted of", 200, None) | public,
+        },
+        "/alerts/{token}/unsubscribe": {
+            "parameters": _TOKEN,
+            "get": _operation("A button that ends mails about matches", 200, None) | public,
+            "post": _operation("End mails about matches (RFC 8058)", 200, None) | public,
+        },
+        "/static/style.css": {"get": _operation("How pages look", 200, None) | public},
         "/service-info": {"get": _operation("GA4GH service-info 1.0", 200, None) | public},
         "/openapi.json": {"get": _operation("This document", 200, None) | public},
     }
+
+
+def _filters(page: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Return the parameters of GET /api/matches."""
+    texts = ("case", "node", "gene", "since")
+    named: list[dict[str, object]] = [{"name": one, "in": "query", "schema": {"type": "string"}} for one in texts]
+    score = {"type": "number", "minimum": 0, "maximum": 1}
+    status = {"type": "string", "enum": [one.value for one in Status]}
+    named += [
+        {"name": "min_score", "in": "query", "schema": score},
+        {"name": "status", "in": "query", "schema": status},
+    ]
+    return [*page, *named]
 
 
 def _operation(
