@@ -108,7 +108,6 @@ def _message(
     message["Date"] = format_datetime(datetime.fromtimestamp(envelope.at, UTC))
     message["Message-ID"] = envelope.message_id
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834, 5: so that nobody's absence answers
-    message["Content-Language"] = envelope.language
     if envelope.unsubscribe_link:
         message["List-Unsubscribe"] = f"<{envelope.unsubscribe_link}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"  # RFC 8058
@@ -118,6 +117,7 @@ def _message(
     message.add_alternative(
         environment.get_template(f"{template}.html").render(told), subtype="html", cte="quoted-printable"
     )
+    message["Content-Language"] = envelope.language  # now: what stands before goes into the first part
     return message
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -65,6 +66,7 @@ def _show(console: Console, told: Told) -> None:
     console.print(_nodes(told.federated))
     console.print(Text(f"From deposit to answer: {told.seconds:.2f} s."))
     _show_what_left(console, told)
+    _show_mails(console, told)
     if told.stays_up:
         console.print(Text("Ask the Spanish node yourself, as another node does:\n"))
         console.print(Text(_curl(told)), soft_wrap=True)
@@ -87,6 +89,17 @@ def _show_what_left(console: Console, told: Told) -> None:
         for line in ledger.disclosures:
             table.add_row(line.at[11:19], plain(line.who), line.what, line.level, plain(line.seen_as, 12))
         console.print(table)
+
+
+def _show_mails(console: Console, told: Told) -> None:
+    """Show what both doctors got: that there is a match, and a link; nothing of a patient."""
+    for mail in told.mails:
+        body = mail.get_body(("plain",))
+        text = body.get_content() if body else ""
+        console.print()
+        told_to = Text.assemble("to ", plain(str(mail["To"])), ": ", plain(str(mail["Subject"]), 100))
+        console.print(Panel(Text(text.strip()), title=told_to, title_align="left"))
+        console.print(Text(f"  Message-ID {mail['Message-ID']}", style="dim"))
 
 
 def _listed(value: object, words: str | None) -> str:

@@ -16,12 +16,13 @@ import aiohttp
 
 from matchmaker.exchange.assembly import REAL_WORLD, open_store
 from matchmaker.exchange.config import Config, child_environment, load_config
-from matchmaker.exchange.loading import Telling, load_files
+from matchmaker.exchange.loading import Also, Telling, load_files
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.genome.genes import GeneTable
 from matchmaker.intake.patients import Reading
 from matchmaker.intake.records import RecordFile
 from matchmaker.records.party import Client, Peer, Role, token_digest
+from matchmaker.records.person import Person, PersonRole
 from matchmaker.records.sharing import Circle, Sharing
 
 DATA = Path(str(resources.files("matchmaker.demo") / "data"))
@@ -38,7 +39,7 @@ class DemoFailed(Exception):
 class DemoNode:
     """A node of the demo: `token` is its hospital's, `peer_token` the one that the other node asks with.
 
-    `archive_token` is that of the owner of the published cases.
+    `archive_token` is that of the owner of the published cases. `doctor` looks after the node's patients.
     """
 
     name: str
@@ -49,6 +50,8 @@ class DemoNode:
     peer_token: str
     archive_token: str
     cases: int
+    doctor: str
+    institution: str
 
 
 @dataclass(frozen=True)
@@ -58,21 +61,26 @@ class _Plan:
     port: int
     config: Config
     tokens: dict[str, str]
+    doctor: str
+    institution: str
+    language: str
 
 
 async def prepare(directory: Path, cache: Path) -> tuple[DemoNode, DemoNode]:
     """Make both nodes' stores: published cases, a hospital's token, and each other as client and peer."""
     ports = _free_ports(2)
-    ireland = _plan("ireland", "IE", ports[0], directory, cache)
-    spain = _plan("spain", "ES", ports[1], directory, cache)
+    dublin = ("byrne@dublin.example", "Hospital of Dublin", "en")
+    madrid = ("garcia@madrid.example", "Hospital of Madrid", "es")
+    ireland = _plan("ireland", "IE", ports[0], directory, cache, dublin)
+    spain = _plan("spain", "ES", ports[1], directory, cache, madrid)
     genes = load_knowledge(ireland.config).genes  # compiles the ontology once, for both
     return await _fill(ireland, spain, genes), await _fill(spain, ireland, genes)
 
 
-def _plan(name: str, country: str, port: int, directory: Path, cache: Path) -> _Plan:
+def _plan(name: str, country: str, port: int, directory: Path, cache: Path, doctor: tuple[str, str, str]) -> _Plan:
     config = load_config(None, {"storage.data_dir": directory / name, "ontology.cache_dir": cache}, {})
     tokens = {role: secrets.token_urlsafe(32) for role in ("hospital", "peer", "archive")}
-    return _Plan(name, country, port, config, tokens)
+    return _Plan(name, country, port, config, tokens, *doctor)
 
 
 async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
@@ -81,12 +89,22 @@ async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
         reading = Reading(genes, plan.config.node.contact)
         tell = Telling(lambda _done: None, lambda _bad: None, lambda _note: None)
         file = RecordFile(DATA / f"{plan.name}.jsonl.gz")
-        loaded = await load_files(store, reading, [file], ARCHIVE, Sharing(Circle.ALL), REAL_WORLD, tell)
         now = time.time()
+        await store.put_person(
+            Person(
+                email=plan.doctor,
+                institution=plan.institution,
+                role=PersonRole.CLINICIAN,
+                language=plan.language,
+                created_at=now,
+            )
+        )
+        also = Also(person=plan.doctor)  # nobody searches with the published cases: the story is Martin's
+        loaded = await load_files(store, reading, [file], ARCHIVE, Sharing(Circle.ALL), REAL_WORLD, tell, also)
         hospital, neighbour, archive = (token_digest(plan.tokens[role]) for role in ("hospital", "peer", "archive"))
-        await store.add_client(Client(ARCHIVE, Role.DEPOSITOR, archive, None, plan.country, now))
-        await store.add_client(Client("hospital", Role.DEPOSITOR, hospital, None, plan.country, now))
-        await store.add_client(Client(other.name, Role.NODE, neighbour, None, other.country, now))
+        await store.add_client(Client(ARCHIVE, Role.DEPOSITOR, archive, plan.institution, plan.country, now))
+        await store.add_client(Client("hospital", Role.DEPOSITOR, hospital, plan.institution, plan.country, now))
+        await store.add_client(Client(other.name, Role.NODE, neighbour, other.institution, other.country, now))
         token_file = plan.config.storage.data_dir / f"{other.name}.token"
         token_file.write_text(other.tokens["peer"], encoding="utf-8")
         token_file.chmod(0o600)
@@ -104,6 +122,8 @@ async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
         tokens["peer"],
         tokens["archive"],
         loaded.kept,
+        plan.doctor,
+        plan.institution,
     )
 
 
@@ -141,6 +161,9 @@ async def _start(node: DemoNode, cache: Path) -> asyncio.subprocess.Process:
         "MATCHMAKER_NODE__NAME": node.name,
         "MATCHMAKER_NODE__COUNTRY": node.country,
         "MATCHMAKER_ONTOLOGY__CACHE_DIR": str(cache),
+        "MATCHMAKER_SERVER__PUBLIC_URL": node.url,
+        "MATCHMAKER_ALERTS__GATHER_SECONDS": "1",
+        "MATCHMAKER_MAIL__SENDER": f"matchmaker@{node.name}.example",
         "MATCHMAKER_NODE__DISCLAIMER": "Published cases, for demonstration only.",
     }
     port = node.url.rsplit(":", 1)[1]

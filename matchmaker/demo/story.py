@@ -7,6 +7,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +24,7 @@ from matchmaker.mme.validation import validate
 
 GENE = "BCKDK"
 _OK = (200, 201)
+_MAIL_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,7 @@ class Told:
     """What came of it: the local search, the search with the peer, and the seconds from the deposit to the answer.
 
     `sent` is what left Ireland, to the letter; `asked` and `shown` are what the ledgers say of Martin, and of the child
-    that was found.
+    that was found. `mails` are those that both doctors got.
     """
 
     ireland: DemoNode
@@ -39,6 +43,7 @@ class Told:
     sent: dict[str, Any]
     asked: DisclosureList
     shown: DisclosureList | None
+    mails: tuple[EmailMessage, ...]
     query_file: Path
     stays_up: bool
 
@@ -83,7 +88,7 @@ async def _tell(
     async with aiohttp.ClientSession(headers={"X-Auth-Token": ireland.token}) as session:
         say("Dublin deposits Martin: a small head, slow development, six candidate genes.")
         path = f"{ireland.url}/api/cases/martin"
-        await _call(session, "PUT", path, {**body, "sharing": {"with": "all"}})
+        await _call(session, "PUT", path, {**body, "sharing": {"with": "all"}, "owner": ireland.doctor})
         say("His node looks at its own cases …")
         local = await _search(session, path, {"nodes": ["ireland"]})
         say(f"  {_described(local)}")
@@ -94,7 +99,30 @@ async def _tell(
         asked = validate(DisclosureList, json.loads(await _call(session, "GET", f"{path}/disclosures")))
     shown = await _shown(spain, federated)
     sent = next((one.sent for one in preview.nodes if one.node == spain.name and one.sent), {})
-    return Told(ireland, spain, local, federated, elapsed, sent, asked, shown, query_file, stays_up)
+    say("Both nodes write to their doctors …")
+    mails = await _mails((ireland, spain))
+    return Told(ireland, spain, local, federated, elapsed, sent, asked, shown, mails, query_file, stays_up)
+
+
+async def _mails(nodes: tuple[DemoNode, ...]) -> tuple[EmailMessage, ...]:
+    """Return the mails that each node has written to its doctor, once there are some. Errors: DemoFailed."""
+    mails: list[EmailMessage] = []
+    for node in nodes:
+        folder, deadline = node.directory / "mail" / "new", time.monotonic() + _MAIL_SECONDS
+        while not (files := await asyncio.to_thread(lambda folder=folder: sorted(folder.glob("*")))):  # type: ignore[misc]  # mypy cannot infer a lambda's default
+            if time.monotonic() > deadline:
+                raise DemoFailed(f"{node.name} has written no mail within {_MAIL_SECONDS:g} s")
+            await asyncio.sleep(0.1)
+        read = [await asyncio.to_thread(_read_mail, file) for file in files]
+        mails += read
+    return tuple(mails)
+
+
+def _read_mail(file: Path) -> EmailMessage:
+    message = BytesParser(policy=default).parsebytes(file.read_bytes())
+    if not isinstance(message, EmailMessage):
+        raise DemoFailed(f"{file} is no mail")
+    return message
 
 
 async def _shown(spain: DemoNode, answer: SearchAnswer) -> DisclosureList | None:
