@@ -1,24 +1,32 @@
 """Fixtures: the real reference data, read once; nodes on real sockets."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from aiohttp import ClientSession, web
 
-from matchmaker.exchange.assembly import open_exchange, open_store
+from matchmaker.exchange.assembly import REAL_WORLD, open_exchange, open_store
 from matchmaker.exchange.config import Config, load_config
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.exchange.service import Exchange
+from matchmaker.exchange.world import World
 from matchmaker.matching.profile import Knowledge
 from matchmaker.records.party import Client, Peer, Role, token_digest
+from matchmaker.records.person import Person, PersonRole
+from matchmaker.store.base import Store
 from matchmaker.web.serving import make_runner
 from tests.mongod import server
 from tests.tiny_world import tiny_knowledge
+
+Result = TypeVar("Result")
 
 
 @pytest.fixture(scope="session")
@@ -63,15 +71,31 @@ class RunningNode:
         await self._write(lambda store: store.add_client(client))
         return {"X-Auth-Token": token}
 
-    async def add_peer(self, name: str, url: str, country: str = "ES", token: str = "secret") -> None:
+    async def add_peer(self, name: str, url: str, country: str = "ES", token: str = "secret", **agreed: Any) -> None:
         token_file = self.config.storage.data_dir / f"{name}.token"
         token_file.write_text(token, encoding="utf-8")
-        await self._write(lambda store: store.add_peer(Peer(name, url, country, str(token_file))))
+        await self._write(lambda store: store.add_peer(replace(Peer(name, url, country, str(token_file)), **agreed)))
+
+    async def add_person(self, email: str, institution: str = "dublin", language: str = "en", **told: Any) -> None:
+        person = Person(email=email, institution=institution, role=PersonRole.CLINICIAN, language=language, **told)
+        await self._write(lambda store: store.put_person(person))
+
+    async def read(self, work: Callable[[Store], Awaitable[Result]]) -> Result:
+        """Read from the node's store as a command beside it does."""
+        store = await open_store(self.config)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
+
+    def mails(self) -> list[EmailMessage]:
+        """The mails that the node has written into its maildir, oldest first."""
+        folder = self.config.maildir / "new"
+        read = [message_from_bytes(file.read_bytes(), policy=default) for file in folder.glob("*")]
+        return sorted((one for one in read if isinstance(one, EmailMessage)), key=lambda one: str(one["Date"]))
 
     async def _write(self, work: Callable[[Any], Any]) -> None:
-        store = await open_store(self.config)
-        await work(store)
-        await store.close()
+        await self.read(work)
         await self.exchange._following.catch_up()  # noqa: SLF001 - what the background loop does, without its wait
 
 
@@ -83,12 +107,14 @@ def start_node(tmp_path: Path, real_knowledge: Knowledge) -> StartNode:
     """Start a node: `async with start_node("ireland", country="IE") as node`."""
 
     @contextlib.asynccontextmanager
-    async def start(name: str = "ireland", country: str | None = "IE", **settings: Any) -> AsyncIterator[RunningNode]:
+    async def start(
+        name: str = "ireland", country: str | None = "IE", world: World = REAL_WORLD, **settings: Any
+    ) -> AsyncIterator[RunningNode]:
         dotted = {key.replace("__", "."): value for key, value in settings.items()}
         fixed = {"storage.data_dir": tmp_path / name, "node.name": name, "node.country": country}
-        fixed |= {"searches.on_deposit": False}  # a test says when to search
+        fixed |= {"searches.on_deposit": False, "alerts.gather_seconds": 0}  # a test says when to search
         config = load_config(None, {**fixed, **dotted}, {})
-        async with open_exchange(config, knowledge=real_knowledge) as exchange, ClientSession() as session:
+        async with open_exchange(config, world, real_knowledge) as exchange, ClientSession() as session:
             runner = make_runner(exchange, shutdown_seconds=1)
             await runner.setup()
             try:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from matchmaker.exchange.service import Exchange
-from matchmaker.web import case_api, description, match_api, mme_api
+from matchmaker.web import case_api, description, matches_api, mme_api
 from matchmaker.web.body import json_response
 from matchmaker.web.errors import errors_middleware, route_of
 from matchmaker.web.keys import EXCHANGE
@@ -36,15 +36,15 @@ def create_app(exchange: Exchange) -> web.Application:
             web.post("/api/cases/{id}/search", case_api.search_case, expect_handler=_expect),
             web.post("/api/cases/{id}/preview", case_api.preview_case, expect_handler=_expect),
             web.get("/api/cases/{id}/disclosures", case_api.get_disclosures, allow_head=False),
-            web.get("/api/cases/{id}/nodes", match_api.get_nodes, allow_head=False),
-            web.get("/api/cases/{id}/alerts", match_api.get_case_alerts, allow_head=False),
-            web.put("/api/cases/{id}/alerts", match_api.put_case_alerts, expect_handler=_expect),
-            web.get("/api/people/{id}/alerts", match_api.get_person_alerts, allow_head=False),
-            web.put("/api/people/{id}/alerts", match_api.put_person_alerts, expect_handler=_expect),
-            web.get("/api/matches", match_api.get_matches, allow_head=False),
-            web.get("/api/matches/{id}", match_api.get_match, allow_head=False),
-            web.patch("/api/matches/{id}", match_api.patch_match, expect_handler=_expect),
-            web.get("/api/queries", match_api.get_queries, allow_head=False),
+            web.get("/api/cases/{id}/nodes", matches_api.get_nodes, allow_head=False),
+            web.get("/api/cases/{id}/alerts", matches_api.get_case_alerts, allow_head=False),
+            web.put("/api/cases/{id}/alerts", matches_api.put_case_alerts, expect_handler=_expect),
+            web.get("/api/people/{id}/alerts", matches_api.get_person_alerts, allow_head=False),
+            web.put("/api/people/{id}/alerts", matches_api.put_person_alerts, expect_handler=_expect),
+            web.get("/api/matches", matches_api.get_matches, allow_head=False),
+            web.get("/api/matches/{id}", matches_api.get_match, allow_head=False),
+            web.patch("/api/matches/{id}", matches_api.patch_match, expect_handler=_expect),
+            web.get("/api/queries", matches_api.get_queries, allow_head=False),
             web.get("/api/collections", case_api.get_collections, allow_head=False),
             web.get("/", NumbersPage(time.monotonic).get),
             web.get("/matches/{id}", match_page.get),

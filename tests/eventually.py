@@ -1,0 +1,18 @@
+"""Waiting for what happens in the background, far longer than it takes."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Found = TypeVar("Found")
+PATIENCE_SECONDS = 60.0
+
+
+async def eventually(look: Callable[[], Awaitable[Found]]) -> Found:
+    """Return the first thing found that is not empty, false or None."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := await look()):
+        assert time.monotonic() < deadline, "it never came"
+        await asyncio.sleep(0.02)
+    return found
