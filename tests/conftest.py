@@ -114,7 +114,7 @@ def start_node(tmp_path: Path, real_knowledge: Knowledge) -> StartNode:
         fixed = {"storage.data_dir": tmp_path / name, "node.name": name, "node.country": country}
         fixed |= {"searches.on_deposit": False, "alerts.gather_seconds": 0}  # a test says when to search
         config = load_config(None, {**fixed, **dotted}, {})
-        async with open_exchange(config, world, real_knowledge) as exchange, ClientSession() as session:
+        async with open_exchange(config, world, real_knowledge, 0.1) as exchange, ClientSession() as session:
             runner = make_runner(exchange, shutdown_seconds=1)
             await runner.setup()
             try:

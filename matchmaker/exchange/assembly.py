@@ -50,10 +50,14 @@ REAL_WORLD = World(now=time.time, clock=time.monotonic, new_id=lambda: secrets.t
 
 @contextlib.asynccontextmanager
 async def open_exchange(
-    config: Config, world: World = REAL_WORLD, knowledge: Knowledge | None = None
+    config: Config,
+    world: World = REAL_WORLD,
+    knowledge: Knowledge | None = None,
+    work_every_seconds: float = WORK_EVERY_SECONDS,
 ) -> AsyncIterator[Exchange]:
     """Open a node: its store, its knowledge (unless read already), its index; close them at the end.
 
+    `work_every_seconds`: how often its loops look whether there is work.
     Errors: StoreUnusable, StoreBusy, and those of load_knowledge.
     """
     store = await open_store(config)
@@ -98,11 +102,11 @@ async def open_exchange(
             (exchange.write_refusals, REFUSALS_EVERY_SECONDS),
             (lambda: keep_no_longer(store, config.disclosure, world.now()), PURGE_EVERY_SECONDS),
             (mailing.forget, PURGE_EVERY_SECONDS),
-            (mailing.gather, WORK_EVERY_SECONDS),
-            (lambda: step(leases, {SWEEP: partial(_sweep, store), NOTICE: mailing.notice}), WORK_EVERY_SECONDS),
-            *([(lambda: step(leases, {SEARCH: finding.search}), WORK_EVERY_SECONDS)] if searches.on_deposit else []),
-            *[(lambda: step(leases, {ASK: finding.ask}), WORK_EVERY_SECONDS)] * searches.at_once,
-            *[_sending(mailing, leases, stack) for _ in range(config.mail.at_once)],
+            (mailing.gather, work_every_seconds),
+            (lambda: step(leases, {SWEEP: partial(_sweep, store), NOTICE: mailing.notice}), work_every_seconds),
+            *([(lambda: step(leases, {SEARCH: finding.search}), work_every_seconds)] if searches.on_deposit else []),
+            *[(lambda: step(leases, {ASK: finding.ask}), work_every_seconds)] * searches.at_once,
+            *[(_sending(mailing, leases, stack), work_every_seconds) for _ in range(config.mail.at_once)],
         )
         for one, every in rounds:
             stack.push_async_callback(_end, asyncio.create_task(forever(one, every)))
@@ -113,13 +117,11 @@ async def _sweep(store: Store, _work: Work) -> Done:
     return Done.YES if await store.sweep() else Done.NOT_NOW
 
 
-def _sending(
-    mailing: Mailing, leases: Leases, stack: contextlib.AsyncExitStack
-) -> tuple[Callable[[], Awaitable[object]], float]:
+def _sending(mailing: Mailing, leases: Leases, stack: contextlib.AsyncExitStack) -> Callable[[], Awaitable[object]]:
     """Return the step of one loop that sends mails, over a connection of its own."""
     transport = open_transport(mailing.config)
     stack.push_async_callback(transport.close)
-    return lambda: step(leases, {MAIL: lambda work: mailing.send(work, transport)}), WORK_EVERY_SECONDS
+    return lambda: step(leases, {MAIL: lambda work: mailing.send(work, transport)})
 
 
 def open_transport(config: Config) -> Transport:

@@ -1,33 +1,17 @@
 """Matches are found without being asked: by work that a deposit queues, at peers within what was agreed, again later."""
 
 import asyncio
-import secrets
-import time
-from dataclasses import dataclass
 from typing import Any
 
-from matchmaker.exchange.world import World
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.party import Role
 from matchmaker.records.work import Work
+from tests.clock import DAY, Clock
 from tests.conftest import RunningNode, StartNode
 from tests.eventually import eventually
 from tests.peers.misbehaving import answer, fake_peer, http, result, says
 from tests.samples import patient_json
 from tests.web.test_matches_api import FEATURES, ask, call, inbox, put
-
-DAY = 86_400.0
-
-
-@dataclass
-class Clock:
-    """The time, as the test says. Starts at a real one, so that tokens and certificates are of today."""
-
-    now: float = 1_800_000_000.0
-
-    @property
-    def world(self) -> World:
-        return World(now=lambda: self.now, clock=time.monotonic, new_id=lambda: secrets.token_hex(16))
 
 
 async def queued(node: RunningNode, kind: str) -> list[Work]:
@@ -71,7 +55,7 @@ async def test_a_deposit_is_searched_with_here_and_at_every_peer_without_being_a
         assert all(6 * DAY < one.due - clock.now < 8 * DAY for one in searches), "again in about a week"
         assert len({one.due for one in searches}) == 2, "spread out"
         clock.now += 3 * DAY
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(0.5)
         assert len(spain.questions) == asked, "not before"
         clock.now += 5.5 * DAY
 
@@ -198,7 +182,7 @@ async def test_a_withdrawn_case_is_asked_about_no_more(start_node: StartNode) ->
         await until(node, view["publicId"], "spain", "answered")
         assert (await call(node, "DELETE", "/api/cases/martin", owner))[0] == 204
         clock.now += 30 * DAY
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(0.5)
         assert len(spain.questions) == 1
         assert await queued(node, "search") == []
         assert await inquiries(node, view["publicId"]) == {}
