@@ -42,14 +42,7 @@ class Catalogues:
 
     def of(self, language: str | None) -> gettext.NullTranslations:
         """Return the words of a language. Errors: CatalogueUnreadable."""
-        nearest = self.nearest(language)
-        own = self.folder / f"{nearest}.po" if self.folder else None
-        words = _read(_ours() / f"{nearest}.po")
-        if own is not None and own.is_file():
-            above = _read(own)
-            above.add_fallback(words)
-            return above
-        return words
+        return _words(self.nearest(language), self.folder)
 
 
 def _ours() -> Path:
@@ -57,6 +50,16 @@ def _ours() -> Path:
 
 
 @lru_cache(maxsize=64)
+def _words(language: str, folder: Path | None) -> gettext.NullTranslations:
+    """Return the words of a language: those of an operator's folder, and ours where that says nothing."""
+    words = _read(_ours() / f"{language}.po")
+    if folder is None or not (folder / f"{language}.po").is_file():
+        return words
+    above = _read(folder / f"{language}.po")
+    above.add_fallback(words)
+    return above
+
+
 def _read(file: Path) -> gettext.NullTranslations:
     """Return the words of a file, none where there is no such file: English needs none."""
     if not file.is_file():

@@ -11,12 +11,15 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import lru_cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from matchmaker.records.alert import News
 
 MOST_LINES = 25  # of one mail; the rest is a number and a link
+# RFC 5322, 2.1.1: lines have 998 characters at most. Folded at 78, long links would be encoded, which no program undoes.
+POLICY = SMTP.clone(max_line_length=998)
 _STRENGTHS = ((0.8, "very strong"), (0.5, "strong"), (0.2, "moderate"), (0.0, "weak"))
 
 
@@ -101,7 +104,7 @@ def test_message(envelope: Envelope, words: gettext.NullTranslations) -> EmailMe
 def _message(
     envelope: Envelope, subject: str, template: str, content: dict[str, object], words: gettext.NullTranslations
 ) -> EmailMessage:
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=POLICY)
     message["From"] = Address(envelope.node, addr_spec=envelope.sender)
     message["To"] = Address(addr_spec=envelope.recipient)
     message["Subject"] = subject
@@ -121,6 +124,7 @@ def _message(
     return message
 
 
+@lru_cache(maxsize=64)  # compiling templates takes longer than a whole mail
 def _environment(words: gettext.NullTranslations) -> Environment:
     environment = Environment(
         loader=_LOADER,

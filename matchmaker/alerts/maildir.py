@@ -20,7 +20,8 @@ class MaildirTransport:
     async def deliver(self, message: EmailMessage, recipient: str, name: str) -> Delivery:
         """See Transport."""
         try:
-            await asyncio.to_thread(self._write, bytes(message), name)
+            content = message.as_bytes(policy=message.policy.clone(linesep="\n"))  # as files have lines
+            await asyncio.to_thread(self._write, content, name)
         except OSError as error:
             return Delivery(Outcome.LATER, f"the maildir {self.folder} cannot be written: {error.strerror}")
         return Delivery(Outcome.TAKEN)

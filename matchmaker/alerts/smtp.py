@@ -8,7 +8,6 @@ taken the message: it is sent again, with the same Message-ID.
 import asyncio
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.policy import SMTP as SMTP_POLICY
 from pathlib import Path
 
 import aiosmtplib
@@ -60,7 +59,7 @@ class SmtpTransport:
     async def _hand_over(self, client: aiosmtplib.SMTP, message: EmailMessage, recipient: str) -> Delivery:
         try:
             await client.rcpt(recipient)
-            await client.data(message.as_bytes(policy=SMTP_POLICY))
+            await client.data(bytes(message))
         except SMTPResponseException as error:
             await self._begin_anew(client)
             final = error.code in _PERMANENT

@@ -49,7 +49,7 @@ async def test_a_message_is_among_the_new_ones_whole(folder: Path, deliver: Deli
     read = message_from_bytes((folder / "new" / "m1.matchmaker").read_bytes(), policy=SMTP)
     assert (read["Message-ID"], read["Subject"]) == ("<m1@ireland.example>", "Eine Übereinstimmung")
     assert isinstance(read, EmailMessage)
-    assert read.get_content() == "Grüße\n.\nFrom here on\n"
+    assert read.get_content().splitlines() == ["Grüße", ".", "From here on"]
     (key,) = Maildir(folder, create=False).keys()
     assert Maildir(folder, create=False)[key]["To"] == TO
 

@@ -1,6 +1,7 @@
 """Pages from templates: escaped, in the reader's language, under a policy by which a browser runs nothing."""
 
 import gettext
+from functools import lru_cache
 from importlib import resources
 from typing import Any
 
@@ -15,6 +16,18 @@ def page(
     template: str, words: gettext.NullTranslations, language: str, status: int = 200, **content: Any
 ) -> web.Response:
     """Return a page, kept by no cache."""
+    html = _environment(words).get_template(template).render(language=language, **content)
+    headers = {
+        "Content-Security-Policy": _POLICY,
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-store",
+        "Content-Language": language,
+    }
+    return web.Response(text=html, status=status, content_type="text/html", headers=headers)
+
+
+@lru_cache(maxsize=64)
+def _environment(words: gettext.NullTranslations) -> Environment:
     environment = Environment(
         loader=_LOADER,
         autoescape=True,
@@ -24,14 +37,7 @@ def page(
         lstrip_blocks=True,
     )
     environment.install_gettext_translations(words, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
-    html = environment.get_template(template).render(language=language, **content)
-    headers = {
-        "Content-Security-Policy": _POLICY,
-        "Referrer-Policy": "no-referrer",
-        "Cache-Control": "no-store",
-        "Content-Language": language,
-    }
-    return web.Response(text=html, status=status, content_type="text/html", headers=headers)
+    return environment
 
 
 async def style(_request: web.Request) -> web.Response:
