@@ -32,8 +32,9 @@ crash: setup ## kill a node, then a database's primary, again and again while th
 	@$(BIN)/python -m tests.soak.crash
 	@$(BIN)/python -m tests.soak.primary
 
-soak: setup ## every figure of what may be told, whole; some five minutes
+soak: setup ## every figure of what may be told, and of alerts, whole; a quarter of an hour
 	@$(BIN)/python -m tests.soak.telling
+	@$(BIN)/python -m tests.soak.alerting
 
 privacy: setup ## what attackers and honest peers learn of a served node; two minutes
 	@$(BIN)/python -m benchmarks.privacy

@@ -31,8 +31,8 @@ class MaildirTransport:
         for folder in _FOLDERS:
             (self.folder / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
         file = f"{name}.matchmaker"
-        if (self.folder / "cur" / f"{file}:2,S").exists() or (self.folder / "cur" / f"{file}:2,").exists():
-            return  # it was delivered, and read since
+        if any((self.folder / "cur").glob(f"{file}*")):
+            return  # it was delivered, and looked at since
         begun = self.folder / "tmp" / file
         handle = os.open(begun, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "wb") as out:

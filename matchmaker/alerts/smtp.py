@@ -52,7 +52,7 @@ class SmtpTransport:
                 client = await self._connected()
                 await client.mail(self._settings.sender)
                 return await self._hand_over(client, message, recipient)
-        except (SMTPException, OSError, TimeoutError, CredentialsUnreadable) as error:
+        except (SMTPException, OSError, TimeoutError, ValueError, CredentialsUnreadable) as error:
             await self.close()
             return Delivery(Outcome.LATER, _said(error))
 
@@ -64,6 +64,9 @@ class SmtpTransport:
             await self._begin_anew(client)
             final = error.code in _PERMANENT
             return Delivery(Outcome.NEVER if final else Outcome.LATER, _said(error))
+        except ValueError as error:  # an address that no mail server can be told
+            await self._begin_anew(client)
+            return Delivery(Outcome.NEVER, _said(error))
         self._used_at = asyncio.get_running_loop().time()
         return Delivery(Outcome.TAKEN)
 

@@ -52,9 +52,13 @@ def per_month_of(text: str | None, otherwise: int | None) -> int | None:
 
 def check_email(text: str, option: str) -> str:
     """Return an address as people are named by it. Errors: ConfigInvalid."""
-    if not _EMAIL.fullmatch(text) or len(text) > _LONGEST_ADDRESS or not text.isprintable():
+    if not _EMAIL.fullmatch(text) or len(text) > _LONGEST_ADDRESS or not _plain(text):
         raise ConfigInvalid(f"{option}: expected an e-mail address, such as ana@hospital.example")
     return address_of(text)
+
+
+def _plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def check_country(country: str | None) -> None:

@@ -82,8 +82,9 @@ class Mail(Record):
     reason: str | None = None
 
     def again(self, now: float) -> "Mail":
-        """Return the mail to be tried anew, as one that was never tried; its Message-ID stays."""
+        """Return the mail to be tried anew, as one that was just made; its Message-ID stays."""
         fresh = {"state": MailState.WAITING, "attempts": 0, "due": now, "settled_at": None, "reason": None}
+        fresh["created_at"] = now
         return self.model_copy(update=fresh)
 
 

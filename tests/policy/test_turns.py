@@ -1,0 +1,292 @@
+"""Turns: a peer is asked about as many cases as was agreed with it, first come first asked, and nobody waits for ever."""
+
+import statistics
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import pytest
+
+from matchmaker.policy.agreement import SPAN_SECONDS
+from matchmaker.policy.turns import gives_way, may_ask, retry_at, search_at, share, turn_at
+from matchmaker.records.inquiry import Asked, Inquiry
+from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, asked_of
+
+NOW, HOUR, DAY = 1_800_000_000.0, 3_600.0, 86_400.0
+
+
+def lately(count: int, *, among: bool = False, waiting: int = 0, before: int = 0) -> Asked:
+    """A peer that was asked about so many cases: one a day, the last one today."""
+    times = tuple(NOW - (count - 1 - n) * DAY for n in range(count))
+    return Asked(times=times, among=among, waiting=waiting, before=before)
+
+
+# ----------------------------------------------------------------------------------------- whose turn it is
+
+
+def test_without_an_agreement_every_case_may_be_asked_about() -> None:
+    assert may_ask(lately(500, waiting=9, before=9), None)
+
+
+def test_a_case_may_be_asked_about_while_there_are_places() -> None:
+    assert may_ask(lately(9), 10)
+    assert not may_ask(lately(10), 10)
+    assert may_ask(Asked(), 1)
+
+
+def test_more_than_was_agreed_leaves_no_place() -> None:
+    assert not may_ask(lately(12), 10)
+
+
+def test_those_that_have_waited_longer_come_first() -> None:
+    assert may_ask(lately(7, waiting=5, before=2), 10)
+    assert not may_ask(lately(7, waiting=5, before=3), 10)
+
+
+def test_who_came_later_takes_nobodys_place() -> None:
+    assert may_ask(lately(9, waiting=100, before=0), 10)
+
+
+def test_a_case_that_was_asked_about_lately_costs_nothing_more() -> None:
+    assert may_ask(lately(10, among=True, waiting=5, before=5), 10)
+
+
+def test_a_case_that_was_asked_about_lately_gives_way_where_others_wait_for_its_place() -> None:
+    assert gives_way(lately(10, among=True, waiting=1), 10)
+    assert gives_way(lately(12, among=True, waiting=1), 10)
+
+
+@pytest.mark.parametrize(
+    ("asked", "per_month"),
+    [
+        (lately(10, among=True, waiting=0), 10),
+        (lately(9, among=True, waiting=1), 10),
+        (lately(10, among=False, waiting=1), 10),
+        (lately(10, among=True, waiting=1), None),
+    ],
+    ids=["nobody waits", "there is a place", "it waits itself", "no agreement"],
+)
+def test_else_it_does_not(asked: Asked, per_month: int | None) -> None:
+    assert not gives_way(asked, per_month)
+
+
+# ----------------------------------------------------------------------------------------- when its turn comes
+
+
+def test_the_first_that_waits_has_its_turn_when_the_first_question_is_thirty_days_old() -> None:
+    asked = lately(10, waiting=3, before=0)
+    assert turn_at(asked, 10, NOW) == asked.times[0] + 30 * DAY
+
+
+def test_each_of_those_behind_waits_for_the_next_place() -> None:
+    for before in range(10):
+        asked = lately(10, waiting=9, before=before)
+        assert turn_at(asked, 10, NOW) == asked.times[before] + 30 * DAY
+
+
+def test_with_as_many_before_it_as_there_are_places_it_waits_thirty_days_longer() -> None:
+    for rounds in (1, 2, 3):
+        asked = lately(10, waiting=99, before=10 * rounds + 4)
+        assert turn_at(asked, 10, NOW) == asked.times[4] + 30 * DAY * (1 + rounds)
+
+
+def test_places_that_are_free_go_to_those_before_it() -> None:
+    asked = lately(7, waiting=9, before=3)
+    assert turn_at(asked, 10, NOW) == asked.times[0] + 30 * DAY
+    assert turn_at(lately(7, waiting=9, before=5), 10, NOW) == asked.times[2] + 30 * DAY
+
+
+def test_a_turn_is_never_in_the_past() -> None:
+    assert turn_at(Asked(times=(NOW - 40 * DAY,)), 1, NOW) == NOW
+
+
+def test_where_nothing_was_asked_and_others_wait_it_looks_again_tomorrow() -> None:
+    assert turn_at(Asked(waiting=12, before=12), 10, NOW) == NOW + DAY
+
+
+def test_an_agreement_over_nothing_is_no_error() -> None:
+    assert turn_at(lately(1), 0, NOW) > NOW
+    assert not may_ask(Asked(), 0)
+
+
+@pytest.mark.xfail(strict=True, reason="the first times are taken, though a place is free only when fewer are left")
+def test_where_more_was_asked_than_agreed_a_turn_comes_when_that_is_over() -> None:
+    asked = lately(12, waiting=1, before=0)
+    due = turn_at(asked, 10, NOW)
+    left = tuple(at for at in asked.times if at > due - SPAN_SECONDS)
+    assert may_ask(Asked(times=left), 10)
+
+
+# ----------------------------------------------------------------------------------------- again, and again
+
+
+def test_a_case_is_searched_with_again_in_about_a_week() -> None:
+    waits = [search_at(f"case {n}", 7, NOW) - NOW for n in range(1_000)]
+    assert all(6.3 * DAY <= wait < 7.7 * DAY for wait in waits)
+    assert abs(statistics.mean(waits) - 7 * DAY) < 0.05 * DAY
+
+
+def test_cases_that_came_together_are_spread_out() -> None:
+    hours = [int((search_at(f"case {n}", 7, NOW) - NOW) / HOUR) for n in range(1_000)]
+    assert set(hours) >= set(range(152, 184)), "no hour of a day and a half is empty"
+    assert max(hours.count(hour) for hour in hours) < 1_000 / 33.6 * 2
+
+
+def test_another_rhythm_is_kept_as_well() -> None:
+    assert all(0.9 * DAY <= search_at(f"case {n}", 1, NOW) - NOW < 1.1 * DAY for n in range(100))
+
+
+def test_a_peer_that_fails_is_asked_again_with_growing_waits() -> None:
+    waits = [retry_at(failures, 0.5, NOW) - NOW for failures in range(1, 9)]
+    assert waits == [300, 1_200, 4_800, 19_200, DAY, DAY, DAY, DAY]
+
+
+def test_waits_are_jittered_by_a_quarter_each_way() -> None:
+    for failures, wait in ((1, 300), (3, 4_800), (50, DAY)):
+        assert retry_at(failures, 0.0, NOW) - NOW == 0.75 * wait
+        assert 1.24 * wait < retry_at(failures, 0.999, NOW) - NOW < 1.25 * wait
+
+
+def test_a_question_that_did_not_leave_waits_as_after_one_failure() -> None:
+    assert retry_at(0, 0.5, NOW) == retry_at(1, 0.5, NOW)
+
+
+def test_a_share_looks_made_by_chance_and_is_the_same_all_day() -> None:
+    morning = 20_000 * DAY
+    shares = [share(f"case {n}", morning) for n in range(1_000)]
+    assert all(0 <= one < 1 for one in shares)
+    assert abs(statistics.mean(shares) - 0.5) < 0.05
+    assert len(set(shares)) == 1_000
+    assert shares == [share(f"case {n}", morning + DAY - 1) for n in range(1_000)]
+    assert share("case 1", morning) != share("case 1", morning + DAY)
+
+
+# ----------------------------------------------------------------------------------------- a hundred and twenty days
+
+FRESH = 0.8 * 7 * DAY  # who answered within it is not asked again yet
+SPREAD_OVER = 6 * HOUR  # the week's questions
+MOST_STEPS = 20_000
+
+
+@dataclass
+class Node:
+    """A node that searches with its cases, and asks one peer about them as background work does.
+
+    `queue` says when each piece of work is due: a search with a case, or a question about it.
+    """
+
+    per_month: int | None
+    now: float = NOW
+    inquiries: dict[str, Inquiry] = field(default_factory=dict)
+    queue: dict[tuple[str, str], float] = field(default_factory=dict)
+    questions: list[tuple[float, str]] = field(default_factory=list)
+
+    def run(self, until: float) -> None:
+        """Do all that is due until then, in its order."""
+        for _ in range(MOST_STEPS):
+            due, kind, case = min((due, *piece) for piece, due in self.queue.items())
+            if due > until:
+                return
+            self.now = max(self.now, due)
+            del self.queue[kind, case]
+            {"search": self.search, "ask": self.ask}[kind](case)
+        raise AssertionError("it turns round and round")
+
+    def search(self, case: str) -> None:
+        known = self.inquiries.get(case)
+        if not self._is_fresh(known):
+            due = self.now + (share(f"{case} peer", self.now) * SPREAD_OVER if known else 0.0)
+            self.queue["ask", case] = min(due, self.queue.get(("ask", case), due))
+        self.queue["search", case] = search_at(case, 7, self.now)
+
+    def ask(self, case: str) -> None:
+        known = self.inquiries.get(case)
+        if self._is_fresh(known) or gives_way(self.asked(case), self.per_month):
+            return
+        if self.per_month is not None and not may_ask(self.asked(case), self.per_month):
+            before = known or Inquiry(case=case, node="peer", at=self.now, status="")
+            since = before.at if before.status == WAITS_FOR_ITS_TURN else self.now
+            self.inquiries[case] = before.model_copy(update={"at": since, "status": WAITS_FOR_ITS_TURN})
+            self.queue["ask", case] = turn_at(self.asked(case), self.per_month, self.now)
+            return
+        self.inquiries[case] = Inquiry(
+            case=case, node="peer", at=self.now, status="answered", asked_at=self.now, answered_at=self.now
+        )
+        self.questions.append((self.now, case))
+
+    def asked(self, case: str) -> Asked:
+        kept = self.inquiries.values()
+        rows = sorted((one.asked_at or 0.0, one.case == case) for one in kept)
+        within = [row for row in rows if row[0] > self.now - SPAN_SECONDS]
+        return asked_of(within, [one for one in kept if one.status == WAITS_FOR_ITS_TURN], case)
+
+    def _is_fresh(self, known: Inquiry | None) -> bool:
+        return known is not None and known.answered_at is not None and self.now - known.answered_at < FRESH
+
+
+def after_days(days: float, cases: int, per_month: int | None, gap: float) -> Node:
+    """A node after so many days, to which a case came every `gap` seconds: case 00, case 01, …"""
+    node = Node(per_month, queue={("search", f"case {n:02}"): NOW + n * gap for n in range(cases)})
+    node.run(NOW + days * DAY)
+    return node
+
+
+def in_every_month(node: Node) -> Iterator[set[str]]:
+    """Which cases were asked about within the thirty days before each question."""
+    for at, _ in node.questions:
+        yield {case for then, case in node.questions if at - SPAN_SECONDS < then <= at}
+
+
+GAPS = pytest.mark.parametrize("gap", [0.0, 60.0, HOUR, 10 * HOUR, DAY], ids=["0", "minute", "hour", "10 hours", "day"])
+
+
+@GAPS
+def test_within_any_thirty_days_a_peer_is_asked_about_no_more_cases_than_agreed(gap: float) -> None:
+    months = list(in_every_month(after_days(120, 30, 10, gap)))
+    assert max(map(len, months)) == 10, "no more, and all that may be"
+
+
+@GAPS
+def test_cases_are_asked_about_in_the_order_in_which_they_came(gap: float) -> None:
+    node = after_days(120, 30, 10, gap)
+    order = list(dict.fromkeys(case for _, case in node.questions))
+    assert order[:10] == [f"case {n:02}" for n in range(10)], "the first ten"
+    assert order == [f"case {n:02}" for n in range(30)], "and all the others after them"
+
+
+@GAPS
+def test_the_first_ten_do_not_wait(gap: float) -> None:
+    node = after_days(120, 30, 10, gap)
+    first = {case: at for at, case in reversed(node.questions)}
+    assert [first[f"case {n:02}"] for n in range(10)] == [NOW + n * gap for n in range(10)]
+
+
+@GAPS
+def test_every_case_is_asked_about_within_three_months_and_again_after_as_long(gap: float) -> None:
+    node = after_days(240, 30, 10, gap)
+    for n in range(30):
+        asked = [NOW + n * gap, *(at for at, case in node.questions if case == f"case {n:02}"), NOW + 240 * DAY]
+        assert len(asked) > 3
+        waits = [later - sooner for sooner, later in pairwise(asked)]
+        assert max(waits) < 100 * DAY
+
+
+@pytest.mark.parametrize("per_month", [None, 10, 8])
+def test_where_there_are_places_for_all_each_is_asked_about_every_week(per_month: int | None) -> None:
+    node = after_days(120, 8, per_month, HOUR)
+    assert not [one for one in node.inquiries.values() if one.status == WAITS_FOR_ITS_TURN]
+    for n in range(8):
+        asked = [at for at, case in node.questions if case == f"case {n:02}"]
+        waits = [later - sooner for sooner, later in pairwise(asked)]
+        assert len(waits) >= 14
+        assert all(6 * DAY < wait < 8 * DAY for wait in waits)
+
+
+def test_a_case_that_comes_when_all_places_are_taken_has_the_next_that_is_free() -> None:
+    node = after_days(30, 10, 10, HOUR)
+    node.queue["search", "late"] = node.now
+    came = node.now
+    node.run(NOW + 90 * DAY)
+    (first, *_) = (at for at, case in node.questions if case == "late")
+    assert came < first < came + 30 * DAY
+    assert max(map(len, in_every_month(node))) == 10
