@@ -35,6 +35,7 @@ TERMS = 10
 SEED = 11
 BESIDE_SECONDS = 0.02
 SETTINGS = {
+    "MATCHMAKER_SEARCHES__ON_DEPOSIT": "false",  # what is measured is answering
     "MATCHMAKER_ONTOLOGY__CACHE_DIR": str(user_cache_dir()),
     "MATCHMAKER_BUDGET__QUERIES_PER_MINUTE": "0",
     "MATCHMAKER_LOG__LEVEL": "WARNING",

@@ -102,7 +102,8 @@ async def served(
 ) -> AsyncIterator[Served]:
     """Serve a node that holds these cases and knows these askers."""
     dotted = {"storage.data_dir": folder, "ontology.cache_dir": user_cache_dir(), "node.country": "IE"}
-    config = load_config(None, {**dotted, "node.name": "ireland", "log.level": "ERROR"}, {})
+    quiet = {"node.name": "ireland", "log.level": "ERROR", "searches.on_deposit": False}
+    config = load_config(None, {**dotted, **quiet}, {})
     public = await _fill(config, cases, askers)
     clock = Clock()
     world = replace(REAL_WORLD, now=lambda: clock.now)
