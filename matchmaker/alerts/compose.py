@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from matchmaker.records.alert import News
 
 MOST_LINES = 25  # of one mail; the rest is a number and a link
-# RFC 5322, 2.1.1: lines have 998 characters at most. Folded at 78, long links would be encoded, which no program undoes.
+# RFC 5322, 2.1.1: lines have 998 characters at most. Folded at 78, long links would be encoded, and lead nowhere.
 POLICY = SMTP.clone(max_line_length=998)
 _STRENGTHS = ((0.8, "very strong"), (0.5, "strong"), (0.2, "moderate"), (0.0, "weak"))
 

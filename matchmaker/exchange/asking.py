@@ -35,6 +35,7 @@ from matchmaker.records.inquiry import Inquiry, PeerHealth
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Peer, Purpose
 from matchmaker.store.base import Claim, Decision, Offer, Store, StoreBusy
+from matchmaker.store.deciding import WAITS_FOR_ITS_TURN
 
 logger = logging.getLogger(__name__)
 
@@ -118,11 +119,13 @@ class Asking:
 
         Errors: Changed.
         """
-        healths, now = await self._store.healths(), self._world.now()
+        healths = await self._store.healths()
         resting = [
-            Asked(peer, PeerFailure(Status.NOT_ASKED, breaker.described(healths[peer.name])), 0)
+            Asked(peer, PeerFailure(Status.NOT_ASKED, breaker.described(health)), 0)
             for peer in planned.peers
-            if peer.name not in planned.named and breaker.is_open(healths.get(peer.name), now)
+            if (health := healths.get(peer.name))
+            and peer.name not in planned.named
+            and not await self._lets_through(health)
         ]
         names = {one.peer.name for one in resting}
         peers = tuple(peer for peer in planned.peers if peer.name not in names)
@@ -132,6 +135,19 @@ class Asking:
         except StoreBusy as error:  # who asked is answered all the same; the next search finds it again
             logger.warning("what peers answered is not kept: %s", error)
         return sorted(asked, key=lambda one: one.peer.name)
+
+    async def _lets_through(self, health: PeerHealth) -> bool:
+        """Tell whether a peer's breaker lets a question through: any while it is closed, one when its time is over."""
+        if health.open_until is None:
+            return True
+        now, let = self._world.now(), list[bool]()
+
+        def probe(current: PeerHealth) -> PeerHealth:
+            let[:] = [not breaker.is_open(current, now)]
+            return breaker.probing(current, now) if let[0] and current.open_until is not None else current
+
+        await self._store.note_health(health.name, probe)
+        return let[0]
 
     async def _keep(self, case: Case, asked: Sequence[Asked], resting: Collection[str]) -> None:
         """Keep how each peer stands, what came of asking it about the case, and the matches that it answered."""
@@ -237,6 +253,8 @@ def inquired(known: Inquiry | None, case: Case, asked: Asked, now: float) -> Inq
             answered_at=now,
         )
     left = outcome.status is not Status.NOT_ASKED
+    if not left and before.status == WAITS_FOR_ITS_TURN:
+        return before  # it keeps its place
     told = {"at": now, "status": outcome.status.value, "reason": outcome.reason, "elapsed_ms": asked.elapsed_ms}
     failed = {"asked_at": now, "failures": before.failures + 1} if left else {}
     return before.model_copy(update={**told, **failed})

@@ -7,7 +7,7 @@
 An incoming query never comes here.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matchmaker.exchange.asking import Asking, Planned
 from matchmaker.exchange.config import Config
@@ -21,14 +21,16 @@ from matchmaker.peers import breaker
 from matchmaker.peers.outcome import PeerFailure, Status
 from matchmaker.policy import turns
 from matchmaker.policy.agreement import SPAN_SECONDS
+from matchmaker.policy.turns import Turn
 from matchmaker.records.case import Case, key_of
-from matchmaker.records.inquiry import Inquiry
+from matchmaker.records.inquiry import Asked, Inquiry
 from matchmaker.records.party import Peer
 from matchmaker.records.work import Work
 from matchmaker.store.base import Store
 from matchmaker.store.deciding import WAITS_FOR_ITS_TURN
 
 ASK = "ask"
+ASKING = "asking"  # the status of an inquiry whose question is under way
 _FRESH = 0.8  # of the time between two searches: a peer that answered within it need not be asked again yet
 _DAY_SECONDS = 86_400.0
 _HOURS_SECONDS = 21_600.0  # over which the week's questions are spread
@@ -127,7 +129,7 @@ class Finding:
         now = self.world.now()
         if known and known.version == case.kept.version and self._is_fresh(known, now):
             return Done.YES  # asked meanwhile, as when its owner searched
-        planned = self.asking.plan(case, [name], None)
+        planned = replace(self.asking.plan(case, [name], None), named=frozenset())  # its breaker is heeded
         if not planned.peers:
             reason = next((one.reason for one in planned.not_asked if one.node == name), None)
             if left := _not_asked(known, case, name, reason, now):
@@ -137,19 +139,25 @@ class Finding:
 
     async def _ask_in_turn(self, work: Work, case: Case, peer: Peer, planned: Planned, known: Inquiry | None) -> Done:
         now = self.world.now()
-        asked = await self.store.asked(peer.name, now - SPAN_SECONDS, case.public_id)
-        if turns.gives_way(asked, peer.per_month):
-            return Done.YES  # until its next search
-        if peer.per_month is not None and not turns.may_ask(asked, peer.per_month):
-            await self.store.note_inquiries([_waiting(known, case, peer, now)])
-            asked = await self.store.asked(peer.name, now - SPAN_SECONDS, case.public_id)
-            return await self._later(work, turns.turn_at(asked, peer.per_month, now))
         health = (await self.store.healths()).get(peer.name)
-        if health is not None and breaker.is_open(health, now):
+        if health is not None and breaker.is_open(health, now):  # first: a case that waits keeps its place
             resting = _not_asked(known, case, peer.name, breaker.described(health), now)
-            if resting:
+            if resting and not _waits(known):
                 await self.store.note_inquiries([resting])
             return await self._later(work, (health.open_until or now) + turns.share(work.subject, now) * 60.0)
+        turn: list[Turn] = []
+
+        def decide(asked: Asked, before: Inquiry | None) -> Inquiry | None:
+            turn[:] = [turns.turn(asked, peer.per_month, failed=bool(before and before.failures))]
+            if turn[0] is Turn.WAITS:
+                return _waiting(before, case, peer, now)
+            return _about_to_ask(before, case, peer, now) if turn[0] is Turn.COMES else None
+
+        asked = await self.store.take_turn(peer.name, case.public_id, now - SPAN_SECONDS, decide)
+        if turn[0] is Turn.GIVES_WAY:
+            return Done.YES  # until its next search
+        if turn[0] is Turn.WAITS and peer.per_month is not None:
+            return await self._later(work, turns.turn_at(asked, peer.per_month, now))
         return await self._asked(work, case, peer, planned)
 
     async def _asked(self, work: Work, case: Case, peer: Peer, planned: Planned) -> Done:
@@ -162,6 +170,8 @@ class Finding:
         known = {one.node: one for one in await self.store.inquiries_of(case.public_id)}.get(peer.name)
         failures = known.failures if known else 1
         now = self.world.now()
+        if outcome.outcome.status is Status.NOT_ASKED:  # for want of a token, or by its breaker
+            return await self._later(work, now + _DAY_SECONDS * (0.5 + turns.share(work.subject, now)))
         return await self._later(work, turns.retry_at(failures, turns.share(f"{work.subject} {failures}", now), now))
 
     async def _later(self, work: Work, due: float) -> Done:
@@ -182,9 +192,19 @@ def _not_asked(known: Inquiry | None, case: Case, node: str, reason: str | None,
     return before.model_copy(update={"at": now, "status": Status.NOT_ASKED.value, "reason": reason})
 
 
+def _waits(known: Inquiry | None) -> bool:
+    return known is not None and known.status == WAITS_FOR_ITS_TURN
+
+
+def _about_to_ask(known: Inquiry | None, case: Case, peer: Peer, now: float) -> Inquiry:
+    """Return that a case takes its place among those that a peer is asked about, before its question leaves."""
+    before = known or Inquiry(case=case.public_id, node=peer.name, at=now, status="")
+    return before.model_copy(update={"at": now, "status": ASKING, "reason": None, "asked_at": now})
+
+
 def _waiting(known: Inquiry | None, case: Case, peer: Peer, now: float) -> Inquiry:
     """Return that a case waits for its turn at a peer, since it first did."""
     before = known or Inquiry(case=case.public_id, node=peer.name, at=now, status="")
-    since = before.at if before.status == WAITS_FOR_ITS_TURN else now
+    since = before.at if _waits(known) else now
     reason = f"{peer.name} is asked about {peer.per_month} cases within 30 days, as agreed; this one waits for its turn"
     return before.model_copy(update={"at": since, "status": WAITS_FOR_ITS_TURN, "reason": reason})

@@ -29,8 +29,8 @@ from matchmaker.mme.messages import Explanation, MatchResult
 from matchmaker.mme.patient import Contact, Patient
 from matchmaker.policy.consent import same_institution
 from matchmaker.policy.names import name_for
-from matchmaker.policy.news import Noted, Sighting, told
-from matchmaker.records.alert import NOBODY, Alert, News
+from matchmaker.policy.news import Noted, Sighting, solved
+from matchmaker.records.alert import NOBODY, Alert
 from matchmaker.records.case import Case, key_of
 from matchmaker.records.match import Event, Match, Side, Solution, Status
 from matchmaker.records.party import Client
@@ -129,9 +129,9 @@ class FollowUp:
             match = known.model_copy(update={"sides": tuple(after if s.case == side.case else s for s in known.sides)})
             if not after.tells or (before.tells and before.solution == after.solution):
                 return Noted(match)
-            addressees = [one for one in self.noticing.addressees(match, others) if one.case != side.case]
-            news = match.model_copy(update={"news": match.news + 1, "changed_at": now})
-            return told(news, News.SOLVED, Sighting(news, tuple(addressees), self.noticing.thresholds), now)
+            return solved(
+                match, Sighting(match, self.noticing.addressees(match, others), self.noticing.thresholds), now
+            )
 
         if await self.store.change_match(match_id, changed) is None:
             raise _missing(match_id)

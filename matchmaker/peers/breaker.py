@@ -13,6 +13,7 @@ from matchmaker.records.inquiry import PeerHealth
 
 MOST_FAILURES = 3  # in a row, after which it opens
 _OPEN_SECONDS = (60.0, 300.0, 900.0, 3_600.0)  # the first time, the second, …
+_SOON_SECONDS = 1.0  # between the word that a question may go and its going
 _NOTED_SECONDS = 60.0  # a peer that answers all the time is written down once a minute
 
 
@@ -21,7 +22,7 @@ def after(health: PeerHealth, outcome: PeerAnswer | PeerFailure, elapsed_ms: int
     if isinstance(outcome, PeerAnswer):
         noted = not health.failures and now - (health.last_success_at or 0.0) < _NOTED_SECONDS
         return health if noted else PeerHealth(name=health.name, last_success_at=now, elapsed_ms=elapsed_ms)
-    if outcome.status is Status.NOT_ASKED:
+    if outcome.status is Status.NOT_ASKED or _was_sent_before(health, now - elapsed_ms / 1000, now):
         return health
     failures = health.failures + 1
     opened = failures - MOST_FAILURES
@@ -34,8 +35,19 @@ def after(health: PeerHealth, outcome: PeerAnswer | PeerFailure, elapsed_ms: int
         "last_failure_at": now,
         "elapsed_ms": elapsed_ms,
         "open_until": now + waits if waits else None,
+        "probed_at": None,
     }
     return health.model_copy(update=failed)
+
+
+def _was_sent_before(health: PeerHealth, sent_at: float, now: float) -> bool:
+    """Tell whether a question was under way when the breaker opened: it says nothing new."""
+    return is_open(health, now) and (health.probed_at is None or sent_at < health.probed_at - _SOON_SECONDS)
+
+
+def probing(health: PeerHealth, now: float) -> PeerHealth:
+    """Return how a peer stands while the one question that was let through is under way."""
+    return health.model_copy(update={"open_until": now + _OPEN_SECONDS[0], "probed_at": now})
 
 
 def is_open(health: PeerHealth | None, now: float) -> bool:

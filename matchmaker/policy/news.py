@@ -3,12 +3,13 @@
 Seen again unchanged it is no news; changed for the better it is. Whatever stays quiet says why.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from matchmaker.policy.consent import same_institution
 from matchmaker.records.alert import Alert, News, Role
 from matchmaker.records.choices import Choices, Frequency
-from matchmaker.records.match import Flag, Match, Side, Status
+from matchmaker.records.match import Flag, Match, Other, Side, Status
 
 BETTER_BY = 0.05  # a rise of the score that is worth a mail
 NONE_CHOSEN = Choices()
@@ -55,40 +56,74 @@ class Noted:
 
 
 def noted(known: Match | None, sighting: Sighting) -> Noted:
-    """Return what a sighting makes of a match that is known (None: that is not), and whom it alerts."""
+    """Return what a sighting makes of a match that is known (None: that is not), and whom it alerts.
+
+    Whoever was never alerted of it is told as of a new one as soon as nothing keeps it quiet any more.
+    """
     now = sighting.match.last_seen
-    match, news = _merged(known, sighting.match, now)
-    if news is None and (revealed := _revealed(known, match)):
-        match = match.model_copy(update={"news": match.news + 1, "changed_at": now})
-        news_to_them = tuple(one for one in sighting.addressees if one.case in revealed)
-        return told(match, News.FOUND, replace(sighting, addressees=news_to_them), now)
-    if news is None:
+    match, news = _merged(known, sighting.match)
+    kinds = {side.case: _news_to(side, news) for side in match.sides}
+    told_of = news if known is None or news is not News.SOLVED else None  # who has solved it need not be told so
+    result = _told(known, match, kinds, told_of, sighting, now)
+    if news is None and not result.alerts:
         again = known is not None and now - known.last_seen > _SEEN_AGAIN_SECONDS
-        return Noted(match, changed=again or known is None or _differs(known, match))
-    return told(match, news, sighting, now)
+        return Noted(result.match, changed=again or known is None or _differs(known, result.match))
+    return result
 
 
-def told(match: Match, news: News, sighting: Sighting, now: float) -> Noted:
-    """Return a match that is news with what that makes quiet, and the alerts of it, one for each address."""
+def _news_to(side: Side, news: News | None) -> News | None:
+    """Return what a sighting is to the owner of a side; one who has looked at the match already has found it."""
+    return News.FOUND if not side.alerted and side.status is Status.NEW else news
+
+
+def solved(match: Match, sighting: Sighting, now: float) -> Noted:
+    """Return a match of which one side was solved and says so, and the alerts to those who are to know."""
+    kinds: dict[str, News | None] = {side.case: News.SOLVED for side in match.sides}
+    return _told(match, match, kinds, News.SOLVED, sighting, now)
+
+
+def _told(
+    known: Match | None,
+    match: Match,
+    kinds: Mapping[str, News | None],
+    to_them: News | None,
+    sighting: Sighting,
+    now: float,
+) -> Noted:
+    """Return a match with its alerts, one for each address; `kinds` is what it is to each side's people."""
+    number = match.news + 1 if known else 1
     alerts: dict[str, Alert] = {}
     quiet: dict[str, str | None] = {}
     for one in sighting.addressees:
         side = match.side_of(one.case)
-        if side is None or side.hidden:
+        news = kinds.get(one.case) if one.role is Role.OURS else to_them
+        if side is None or side.hidden or news is None:
             continue
         reason = why_quiet(match, side, news, one, sighting.thresholds)
         if one.role is Role.OURS and quiet.get(one.case, "") is not None:
             quiet[one.case] = reason
-        if reason is None and one.address not in alerts:
-            alerts[one.address] = _alert(match, side, news, one, now)
-    sides = tuple(side.model_copy(update={"quiet": quiet.get(side.case, side.quiet)}) for side in match.sides)
-    return Noted(match.model_copy(update={"sides": sides}), tuple(alerts.values()))
+        if reason is None:
+            alert = _alert(match, side, news, one, number, now)
+            before = alerts.get(one.address)
+            alerts[one.address] = min(before, alert, key=lambda alert: alert.due) if before else alert
+    sides = tuple(_with_quiet(side, quiet) for side in match.sides)
+    update: dict[str, object] = {"sides": sides}
+    if alerts or any(kind not in {None, News.FOUND} for kind in kinds.values()):
+        update.update(news=number, changed_at=now)
+    return Noted(match.model_copy(update=update), tuple(alerts.values()))
 
 
-def _alert(match: Match, side: Side, news: News, one: Addressee, now: float) -> Alert:
+def _with_quiet(side: Side, quiet: Mapping[str, str | None]) -> Side:
+    if side.case not in quiet:
+        return side
+    reason = quiet[side.case]
+    return side.model_copy(update={"quiet": reason, "alerted": side.alerted or reason is None})
+
+
+def _alert(match: Match, side: Side, news: News, one: Addressee, number: int, now: float) -> Alert:
     waits = max(now, one.choices.snoozed_until or 0.0, one.case_choices.snoozed_until or 0.0)
     return Alert(
-        match=match.id, recipient=one.address, number=match.news, case=one.case, news=news, node=match.node,
+        match=match.id, recipient=one.address, number=number, case=one.case, news=news, node=match.node,
         score=match.score_for(side), at=now, due=waits, role=one.role, quoted=one.quoted,
     )  # fmt: skip
 
@@ -137,10 +172,11 @@ def _threshold(match: Match, person: Choices, case: Choices, thresholds: Thresho
     return next(one for one in chosen if one is not None)
 
 
-def _merged(known: Match | None, found: Match, now: float) -> tuple[Match, News | None]:
+def _merged(known: Match | None, found: Match) -> tuple[Match, News | None]:
     """Return the match with what is known of it, and in which way it is news."""
+    told = _told_of(found)
     if known is None:
-        return found.model_copy(update={"news": 1, "news_score": found.score}), News.FOUND
+        return found.model_copy(update={"news": 1, "news_score": found.score, "told": told}), News.FOUND
     news = _news(known, found)
     update = {
         "sides": tuple(_side(known, side) for side in found.sides),
@@ -151,28 +187,30 @@ def _merged(known: Match | None, found: Match, now: float) -> tuple[Match, News 
         "disclaimer": found.disclaimer if found.asked else known.disclaimer,
         "terms": found.terms if found.asked else known.terms,
         "first_seen": known.first_seen,
-        "last_seen": now,
-        "changed_at": now if news else known.changed_at,
-        "news": known.news + 1 if news else known.news,
-        "news_score": found.score if news else known.news_score,
+        "changed_at": known.changed_at,
+        "news": known.news,
+        "news_score": max(known.news_score, found.score),
+        "told": tuple(sorted({*known.told, *told})),
     }
+    if found.was_asked and not found.asked:
+        update["flag"] = found.flag or known.flag  # a question may show less than an answer did
+        if known.asked and found.score <= known.score:
+            update.update({name: getattr(known, name) for name in ("score", "genes", "explanation", "parts")})
     return found.model_copy(update=update), news
 
 
-def _revealed(known: Match | None, match: Match) -> frozenset[str]:
-    """Return the cases whose owners may learn of a match that was hidden from them."""
-    hidden = {side.case for side in known.sides if side.hidden} if known else set()
-    return frozenset(side.case for side in match.sides if not side.hidden) & hidden
+def _told_of(match: Match) -> tuple[str, ...]:
+    """Return what of genes and variants was in common, in words that are compared."""
+    genes = {gene.key for gene in match.genes}
+    return tuple(sorted({*genes, *(f"{gene.key} variant" for gene in match.genes if gene.same_variant)}))
 
 
 def _news(known: Match, found: Match) -> News | None:
-    before = {gene.key for gene in known.genes}
-    variants = {gene.key for gene in known.genes if gene.same_variant}
-    more_genes = any(gene.key not in before for gene in found.genes)
-    more_variants = any(gene.same_variant and gene.key not in variants for gene in found.genes)
-    if found.other and found.other.solution and (known.other is None or known.other.solution != found.other.solution):
+    """Return in which way a match is news beside all that was ever told of it."""
+    theirs, before = (one.other.solution if one.other else None for one in (found, known))
+    if theirs and theirs != before:
         return News.SOLVED
-    if found.score >= known.news_score + BETTER_BY or more_genes or more_variants:
+    if found.score >= known.news_score + BETTER_BY or not set(_told_of(found)) <= set(known.told):
         return News.STRONGER
     return None
 
@@ -184,16 +222,12 @@ def _side(known: Match, found: Side) -> Side:
     return before.model_copy(update=now) if before else found
 
 
-def _other(known: Match, found: Match) -> object:
+def _other(known: Match, found: Match) -> Other | None:
     """Return the other node's case as it was shown last; what a question does not tell stays from an answer."""
-    if known.other is None or found.other is None:
+    if known.other is None or found.other is None or found.asked:
         return found.other
-    kept = {
-        "answer": found.other.answer or known.other.answer,
-        "answered_at": found.other.answered_at or known.other.answered_at,
-        "solution": found.other.solution or known.other.solution,
-    }
-    return found.other.model_copy(update=kept)
+    names = ("answer", "answered_at", "solution")
+    return found.other.model_copy(update={name: getattr(known.other, name) for name in names})
 
 
 def _differs(known: Match, match: Match) -> bool:
@@ -228,5 +262,5 @@ def flag_of(one: Kin, other: Kin) -> Flag | None:
     """Return whether two cases of this node are perhaps of one family: of one owner, or so named by an institution."""
     same_owner = one.person == other.person if one.person or other.person else one.owner == other.owner
     here = same_institution(one.institution or one.owner, other.institution or other.owner)
-    same_family = one.family is not None and here and one.family.casefold() == (other.family or "").casefold()
+    same_family = one.family is not None and here and same_institution(one.family, other.family)
     return Flag.FAMILY if same_owner or same_family else None

@@ -6,6 +6,7 @@ and others give way to them.
 """
 
 import hashlib
+from enum import Enum
 
 from matchmaker.policy.agreement import SPAN_SECONDS
 from matchmaker.records.inquiry import Asked
@@ -13,6 +14,21 @@ from matchmaker.records.inquiry import Asked
 _DAY_SECONDS = 86_400.0
 _SPREAD = 0.1  # of the time between two searches, each way
 _RETRIES = (300.0, 1_200.0, 4_800.0, 19_200.0, 86_400.0)  # seconds after the first failure, the second, …
+
+
+class Turn(Enum):
+    """What a case may do at a peer now."""
+
+    COMES = "comes"
+    WAITS = "waits"
+    GIVES_WAY = "gives way"
+
+
+def turn(asked: Asked, per_month: int | None, *, failed: bool) -> Turn:
+    """Return whether it is a case's turn. One whose last question `failed` asks again, and gives way to nobody."""
+    if not failed and gives_way(asked, per_month):
+        return Turn.GIVES_WAY
+    return Turn.COMES if may_ask(asked, per_month) else Turn.WAITS
 
 
 def may_ask(asked: Asked, per_month: int | None) -> bool:
@@ -34,7 +50,7 @@ def turn_at(asked: Asked, per_month: int, now: float) -> float:
     """
     if not asked.times:
         return now + _DAY_SECONDS
-    places = asked.times[: max(1, per_month)]
+    places = asked.times[-max(1, per_month) :]
     rounds, place = divmod(max(0, asked.before - (per_month - len(places))), len(places))
     return max(now, places[place] + SPAN_SECONDS * (1 + rounds))
 

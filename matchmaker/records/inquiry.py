@@ -28,7 +28,7 @@ class PeerHealth(Record):
     """How a peer has answered lately. Times in seconds since 1970.
 
     After several `failures` in a row its breaker is open until `open_until`: background work waits, and one question
-    is let through then.
+    is let through then, at `probed_at`.
     """
 
     name: str
@@ -40,6 +40,7 @@ class PeerHealth(Record):
     last_success_at: float | None = None
     elapsed_ms: int = 0
     open_until: float | None = None
+    probed_at: float | None = None
 
 
 class Asked(Record):

@@ -73,8 +73,9 @@ class Side(Record):
     """The part of a match that is ours: the case by its public id, its owner and person, the version that was compared.
 
     `reason` goes with NOT_A_MATCH, `solution` with SOLVED; `tells`: the other side may see it. `quiet` says why nobody
-    was alerted of the last news, None: somebody was. `score` is what this side's owner may know of it, None: as the
-    match's. `hidden`: the other case is not shared with this one's owner, who learns nothing of the match.
+    was alerted of the last news, None: somebody was; `alerted`: somebody ever was. `score` is what this side's owner may
+    know of it, None: as the match's. `hidden`: the other case is not shared with this one's owner, who learns nothing
+    of the match.
     """
 
     case: str
@@ -86,6 +87,7 @@ class Side(Record):
     solution: Solution | None = None
     tells: bool = False
     quiet: str | None = None
+    alerted: bool = False
     score: float | None = None
     hidden: bool = False
     history: tuple[Event, ...] = ()
@@ -118,9 +120,10 @@ class SharedGene(Record):
 class Match(Record):
     """A pair of cases. Times are seconds since 1970, scores in [0, 1].
 
-    `score` is ours, of what both nodes show; `peer_score` is that of the node that answered us. `explanation` and
+    `score` is ours, of what both nodes show; `peer_score` that of the node that answered us. `explanation` and
     `parts` are those of the exchange's answers, with the first side as the query. `news` counts how often it was news,
-    `news_score` is the score at that time, `changed_at` the time. `test`: one of the patients is none.
+    `changed_at` is when it last was; `news_score` is the best score so far, `told` the genes and variants so far.
+    `test`: one of the patients is none.
     """
 
     id: str
@@ -140,6 +143,7 @@ class Match(Record):
     changed_at: float
     news: int = 1
     news_score: float = 0.0
+    told: tuple[str, ...] = ()
     disclaimer: str | None = None
     terms: str | None = None
     test: bool = False
@@ -168,8 +172,8 @@ class Match(Record):
 def match_id(node: str, case: str, other: str) -> str:
     """Return the id of the match of a case of ours with another: always the same for the same pair.
 
-    `node` is whose the other case is; where that is ourselves, it does not matter which of both is named first. 32
-    hexadecimal digits, which nobody can guess who does not know the public id.
+    `node` is whose the other case is; where that is ourselves, `case` is the smaller of both ids. 32 hexadecimal
+    digits, which nobody can guess who does not know the public id.
     """
     digest = hashlib.blake2b(digest_size=16)
     for part in (node, case, other):

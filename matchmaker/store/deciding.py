@@ -11,6 +11,7 @@ from matchmaker.store.base import Draft, Outcome, StoreHasOthers
 COUNTERS = ("revision", "parties", "reference", "requests", "results")
 FRESH_PARTIES = 1  # the count of changes to clients and peers in a store that has seen none
 WAITS_FOR_ITS_TURN = "waiting"  # the status of an inquiry that an agreement does not allow yet
+WITHDRAWN = "withdrawn"  # that of an inquiry about a case that is gone: only that a node was asked, and when, is kept
 ACTIONS = {Outcome.NEW: Action.DEPOSITED, Outcome.CHANGED: Action.CHANGED}
 
 
@@ -65,6 +66,12 @@ def asked_of(rows: Sequence[tuple[float, bool]], waiting: Sequence[Inquiry], cas
     before = [one for one in others if own is None or (one.at, one.case) < (own, case)]
     times = tuple(at for at, _ in rows)
     return Asked(times=times, among=any(among for _, among in rows), waiting=len(others), before=len(before))
+
+
+def of_withdrawn(inquiry: Inquiry) -> Inquiry:
+    """Return what is kept of an inquiry about a case that was withdrawn: its place in what was agreed with the node."""
+    told = {"case": inquiry.case, "node": inquiry.node, "at": inquiry.at, "asked_at": inquiry.asked_at}
+    return Inquiry(**told, status=WITHDRAWN)
 
 
 def without_answer(match: Match) -> Match:

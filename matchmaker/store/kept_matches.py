@@ -16,6 +16,7 @@ from matchmaker.records.work import Work
 MAIL = "mail"  # the kind of work by which a mail is sent: subject is its id
 
 ChangeMatch = Callable[[Match], Noted]
+TakeTurn = Callable[[Asked, Inquiry | None], Inquiry | None]
 ChangeHealth = Callable[[PeerHealth], PeerHealth]
 
 
@@ -86,8 +87,12 @@ class Matches(Protocol):
     async def inquiries_of(self, case: str) -> list[Inquiry]:
         """Return the last outcomes about a case, by node."""
 
-    async def asked(self, node: str, since: float, case: str) -> Asked:
-        """Return when a node was asked about which number of cases since, and who waits before `case` to be asked."""
+    async def take_turn(self, node: str, case: str, since: float, decide: TakeTurn) -> Asked:
+        """Decide, in one transaction, whether a node may be asked about a case; return how much it was asked since.
+
+        `decide` is pure; it is given that and the inquiry that is known, and returns the one to keep, None: as it is.
+        A case that was withdrawn meanwhile is not kept.
+        """
 
     async def note_health(self, name: str, change: ChangeHealth) -> PeerHealth:
         """Note how a peer answered; return how it stands. `change` is pure. Written is only a difference."""

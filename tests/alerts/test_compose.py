@@ -46,7 +46,7 @@ BREAKS = ["\r\nBcc: eve@elsewhere.example", "\nBcc: eve@elsewhere.example", "\rB
 
 def read(message: EmailMessage) -> EmailMessage:
     """A message as the recipient's mail program has it."""
-    received = message_from_bytes(message.as_bytes(policy=SMTP), policy=SMTP)
+    received = message_from_bytes(bytes(message), policy=SMTP)
     assert isinstance(received, EmailMessage)
     return received
 
@@ -113,15 +113,24 @@ def test_a_mail_says_whose_it_is_and_how_to_hear_less() -> None:
 @pytest.mark.parametrize("base", ["http://localhost:8080", "https://matchmaker.university-hospital.example"])
 def test_the_link_out_is_written_as_it_is_for_mail_programs_to_use(base: str) -> None:
     link = Links(base, "the-secret").unsubscribe(ANA)
-    head = mail(unsubscribe_link=link).as_bytes(policy=SMTP).partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ")
+    head = bytes(mail(unsubscribe_link=link)).partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ")
     assert f"List-Unsubscribe: <{link}>".encode() in head.split(b"\r\n")
 
 
 @pytest.mark.parametrize("domain", ["x.example", f"{'genetics.' * 6}example", f"{'a' * 60}.{'b' * 60}.example"])
 def test_a_message_id_is_written_as_it_is(domain: str) -> None:
     wanted = f"<{'0' * 32}@{domain}>"
-    head = mail(message_id=wanted).as_bytes(policy=SMTP).partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ")
+    head = bytes(mail(message_id=wanted)).partition(b"\r\n\r\n")[0].replace(b"\r\n ", b" ")
     assert wanted.encode() in head
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_lines_and_encoded_words_are_no_longer_than_the_rules_of_mail_have_them(language: str) -> None:
+    hospital = "Universitätsklinikum für äußerst seltene Übereinstimmungen " * 2
+    head, _, body = bytes(mail(replace(LINE, node=hospital), language=language)).partition(b"\r\n\r\n")
+    assert max(len(line) for line in body.split(b"\r\n")) <= 76, "RFC 2045, 6.7"
+    assert max(len(word) for word in re.findall(rb"=\?\S+\?=", head)) <= 75, "RFC 2047, 2"
+    assert max(len(line) for line in head.split(b"\r\n") if b"=?" in line) <= 78, "RFC 5322, 2.1.1"
 
 
 def test_where_nobody_subscribed_there_is_nothing_to_unsubscribe() -> None:

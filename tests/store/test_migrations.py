@@ -6,33 +6,40 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from matchmaker.exchange.auditing import verify
+from matchmaker.policy.fingerprints import keyed
 from matchmaker.records.case import key_of
 from matchmaker.records.ledger import LedgerTotals
-from matchmaker.records.party import Client, Peer, Role
+from matchmaker.records.party import Client, Peer, Purpose, Role
 from matchmaker.records.sharing import Circle, Sharing
-from matchmaker.store.base import Outcome, Store
+from matchmaker.records.work import Work
+from matchmaker.store.base import SEARCH, Outcome, Store
+from matchmaker.store.entries import former_line
 from matchmaker.store.sqlite import migrating
 from matchmaker.store.sqlite.adapter import open_sqlite
 from matchmaker.store.sqlite.connecting import FILE_NAME
+from matchmaker.store.sqlite.ledger import after_004, append
 from tests.contract.test_store import draft
 from tests.samples import answered
 
 MIGRATIONS = dict(migrating._migrations())  # noqa: SLF001 - an old store is made with the old migrations
 NEWEST = max(MIGRATIONS)
-# Opens the store of a folder, and kills itself before the statement of this number.
+WEEK_SECONDS = 604_800
+# Opens copies of a folder's store, one after the other, each in a process of its own that kills itself before the
+# statement of its copy's number; until one is done. Tells how each ended.
 DYING = """
-import os, signal, sqlite3, sys
+import os, shutil, signal, sqlite3, sys
 from pathlib import Path
 from matchmaker.store.sqlite import connecting
 from matchmaker.store.sqlite.adapter import open_sqlite
 class Dying(sqlite3.Connection):
-    left = int(sys.argv[2])
+    left = 0
     def execute(self, sql, *values):
         Dying.left -= 1
         if Dying.left < 0:
@@ -40,23 +47,41 @@ class Dying(sqlite3.Connection):
         return super().execute(sql, *values)
 real = sqlite3.connect
 connecting.sqlite3.connect = lambda *args, **named: real(*args, factory=Dying, **named)
-open_sqlite(Path(sys.argv[1]))
-os._exit(0)
+old, copies = Path(sys.argv[1]), Path(sys.argv[2])
+ended = None
+for statement in range(300):
+    copy = copies / str(statement)
+    shutil.copytree(old, copy)
+    process = os.fork()
+    if not process:
+        Dying.left = statement
+        open_sqlite(copy)
+        os._exit(0)
+    ended = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+    print(ended)
+    if ended != -signal.SIGKILL:
+        break
 """
 
 
 def old_store(folder: Path, version: int) -> None:
-    """A store as version `version` left it: two cases, one of them withdrawn, a client, a peer, two lines."""
+    """A store as version `version` left it: three cases, one of them withdrawn, a client, a peer, two lines.
+
+    From version 3 on, one of the cases waits to be searched with.
+    """
     folder.mkdir(parents=True)
     with sqlite3.connect(folder / FILE_NAME) as file:
         file.create_function("key_of", 1, key_of, deterministic=True)
         for number in range(1, version + 1):
             for statement in migrating._statements(MIGRATIONS[number]):  # noqa: SLF001 - as above
                 file.execute(statement)
+            if number == 4:
+                after_004(file)
         names = "owner, id, public_id, sharing, patient, created_at, updated_at, revision"
         cases: list[tuple[Any, ...]] = [
             ("dublin", "p1", "public-dublin-p1", "all", json.dumps(draft("p1").patient.to_json()), 1.0, 1.0, 1),
             ("dublin", "p2", "public-dublin-p2", "all", None, 2.0, 3.0, 3),
+            ("dublin", "p4", "public-dublin-p4", "none", json.dumps(draft("p4").patient.to_json()), 2.5, 2.5, 2),
         ]
         key = ", key" if version > 1 else ""
         for case in cases:
@@ -67,10 +92,18 @@ def old_store(folder: Path, version: int) -> None:
             "'spain', 'https://x', 'ES', 'file', '1.0', 'MT'",
         )
         revisions = (", 4", ", 5") if version < 3 else ("", "")
-        file.execute(f"INSERT INTO clients VALUES ({client}{revisions[0]})")
+        agreed = ", 'research', 7, 'a@b.example'" if version > 3 else ""
+        file.execute(f"INSERT INTO clients VALUES ({client}{revisions[0]}{agreed})")
         file.execute(f"INSERT INTO peers VALUES ({peer}{revisions[1]})")
-        file.execute("INSERT INTO ledger VALUES (6, 1.0, 'spain', 2, '[\"A\"]'), (7, 2.0, 'spain', 0, '[]')")
-        file.execute("INSERT INTO matched_genes VALUES ('A')")
+        if version > 2:
+            file.execute("INSERT INTO work VALUES ('search', 'public-dublin-p4', 2, 5.0, 1, NULL, 0)")
+        if version > 3:
+            append(file, "worker", [former_line(1.0, "spain", 2), former_line(2.0, "spain", 0)])
+            (secret,) = file.execute("SELECT value FROM facts WHERE name = 'secret'").fetchone()
+            file.execute("INSERT INTO matched_genes VALUES (?)", (keyed(secret, "A"),))
+        else:
+            file.execute("INSERT INTO ledger VALUES (6, 1.0, 'spain', 2, '[\"A\"]'), (7, 2.0, 'spain', 0, '[]')")
+            file.execute("INSERT INTO matched_genes VALUES ('A')")
         counters = {"revision": 7, "requests": 2, "results": 2}
         file.executemany("UPDATE counter SET value = ? WHERE name = ?", [(v, name) for name, v in counters.items()])
         file.execute(f"PRAGMA application_id = {migrating._APPLICATION_ID}")  # noqa: SLF001 - as above
@@ -87,16 +120,19 @@ def version_and_tables(folder: Path) -> tuple[int, list[str]]:
     return version, [" ".join(sql.replace('"', "").split()) for sql in tables]
 
 
-async def check_everything_is_there(store: Store) -> None:
+async def check_everything_is_there(store: Store, version: int) -> None:
     case = await store.case("dublin", "p1")
     assert case
     assert case.patient == draft("p1").patient
+    assert (case.person, case.family) == (None, None)
     left = await store.case("dublin", "p2")
     assert left
     assert left.withdrawn
     assert store.read_cases([case.kept.key]) == {case.kept.key: case.kept}
-    assert await store.clients() == [Client("spain", Role.NODE, "digest", None, "ES", 1.0)]
-    assert await store.peers() == [Peer("spain", "https://x", "ES", "file")]
+    agreed = (Purpose.RESEARCH, 7, "a@b.example") if version > 3 else (Purpose.CLINICAL, 100, None)
+    assert await store.clients() == [Client("spain", Role.NODE, "digest", None, "ES", 1.0, None, *agreed)]
+    assert await store.peers() == [Peer("spain", "https://x", "ES", "file", per_month=100, notify=False)]
+    await check_each_live_case_is_searched_with(store, version)
     assert await store.ledger_totals() == LedgerTotals(requests=2, results=2, unique_genes=1)
     (chain,) = await store.chains()
     (lines,) = [batch async for batch in store.chain_lines(chain.name)]
@@ -113,18 +149,34 @@ async def check_everything_is_there(store: Store) -> None:
     assert await store.ledger_totals() == LedgerTotals(requests=3, results=3, unique_genes=2)
 
 
+async def check_each_live_case_is_searched_with(store: Store, version: int) -> None:
+    """Within a week; one that waited already stays as it is."""
+    first, second = await store.queued()
+    assert first == Work(SEARCH, "public-dublin-p1", 1, first.due)
+    if version > 2:
+        assert second == Work(SEARCH, "public-dublin-p4", 2, 5.0, 1)
+    else:
+        assert second == Work(SEARCH, "public-dublin-p4", 2, second.due)
+    fresh = [first.due] if version > 2 else [first.due, second.due]
+    now = time.time()
+    assert all(now - 600 < due < now + WEEK_SECONDS for due in fresh)
+
+
 @pytest.mark.parametrize("version", range(1, NEWEST))
 async def test_an_old_store_is_brought_up_to_date_with_all_that_is_in_it(tmp_path: Path, version: int) -> None:
     old_store(tmp_path / "old", version)
     store = open_sqlite(tmp_path / "old")
-    await check_everything_is_there(store)
+    await check_everything_is_there(store, version)
     await store.close()
     await open_sqlite(tmp_path / "new").close()
     assert version_and_tables(tmp_path / "old") == version_and_tables(tmp_path / "new")
 
 
-def opened_and_killed(folder: Path, statement: int) -> int:
-    return subprocess.run([sys.executable, "-c", DYING, str(folder), str(statement)], check=False).returncode  # noqa: S603 - our own program
+def opened_and_killed(old: Path, copies: Path) -> list[int]:
+    """Return how each process ended."""
+    command = [sys.executable, "-c", DYING, str(old), str(copies)]
+    ended = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603 - our own program
+    return [int(one) for one in ended.stdout.split()]
 
 
 @pytest.mark.parametrize("version", range(NEWEST))
@@ -139,24 +191,18 @@ async def test_a_migration_killed_at_any_statement_leaves_the_old_or_the_new(tmp
             known.add((number, tuple(tables)))
     known.add((0, ()))
     met = set[int]()
-    for statement in range(200):
-        folder = tmp_path / f"killed-{statement}"
-        if version:
-            old_store(folder, version)
-        else:
-            folder.mkdir()
-        ended = await asyncio.to_thread(opened_and_killed, folder, statement)
+    old, copies = tmp_path / "old", tmp_path / "copies"
+    old_store(old, version) if version else old.mkdir()
+    ended = await asyncio.to_thread(opened_and_killed, old, copies)
+    assert ended == [-signal.SIGKILL] * (len(ended) - 1) + [0], "each was killed but the last, which was done"
+    for statement in range(len(ended)):
+        folder = copies / str(statement)
         if (folder / FILE_NAME).exists() and (folder / FILE_NAME).stat().st_size:
             number, tables = version_and_tables(folder)
             assert (number, tuple(tables)) in known, f"a half migration, killed at statement {statement}"
             met.add(number)
         store = open_sqlite(folder)
         if version:
-            await check_everything_is_there(store)
+            await check_everything_is_there(store, version)
         await store.close()
-        if ended == 0:
-            break
-        assert ended == -signal.SIGKILL
-    else:
-        pytest.fail("it was never done")
     assert {version, NEWEST} - {0} <= met, "killed before, and after"

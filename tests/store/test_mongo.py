@@ -2,7 +2,9 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,11 @@ from pymongo.errors import AutoReconnect
 from matchmaker.exchange.auditing import verify
 from matchmaker.mme.patient import Patient
 from matchmaker.mme.validation import validate
+from matchmaker.records.party import Peer
 from matchmaker.records.sharing import Circle, Sharing
-from matchmaker.store.base import CaseTooLarge, StoreBusy, StoreUnusable
+from matchmaker.records.work import Work
+from matchmaker.store.base import SEARCH, CaseTooLarge, StoreBusy, StoreUnusable
+from matchmaker.store.kept_matches import Wanted
 from matchmaker.store.mongo import MongoStore, make_client, open_mongo
 from matchmaker.store.mongodb.database import DURABLE
 from tests.contract.test_store import draft
@@ -205,3 +210,46 @@ async def test_a_database_of_the_first_version_is_brought_up_to_date(uri: str, d
         database["chains"].delete_many({"_id": {"$ne": "before"}})
         facts = {"$set": {"schema": 1}}
     assert database["matched_genes"].count_documents({"_id": {"$regex": "NCBI"}}) == 0
+
+
+async def test_a_database_of_the_second_version_is_brought_up_to_date(uri: str, database: Any) -> None:
+    """As it was left before there were matches; also where that was broken off: done again, it comes to the same."""
+    store = await open_mongo(uri)
+    await store.deposit([draft("p1"), draft("p2")], 1.0)
+    await store.deposit([replace(draft("p3"), work=(SEARCH,))], 5.0)
+    await store.withdraw("dublin", "p2", 2.0)
+    await store.add_peer(Peer("spain", "https://x", "ES", "file"))
+    await store.settle(answered("spain", 1, ("A",), 9.0))
+    before = await store.revisions()
+    await store.close()
+    for name in ("people", "choices", "matches", "alerts", "mails", "inquiries", "peer_health"):
+        database.drop_collection(name)
+    database["work"].delete_many({"kind": "sweep"})
+    met = []
+    for _ in range(2):
+        database["cases"].update_many({}, {"$unset": {"person": "", "family": ""}})
+        database["peers"].update_many({}, {"$unset": {"per_month": "", "notify": ""}})
+        database["meta"].update_one({"_id": "facts"}, {"$set": {"schema": 2}})
+        store = await open_mongo(uri)
+        for case_id, withdrawn in (("p1", False), ("p2", True)):
+            case = await store.case("dublin", case_id)
+            assert case
+            assert (case.person, case.family, case.withdrawn) == (None, None, withdrawn)
+        assert await store.peers() == [Peer("spain", "https://x", "ES", "file", per_month=100, notify=False)]
+        first, second = await store.queued()
+        assert first == Work(SEARCH, "public-dublin-p1", 1, first.due), "not that of the one that was withdrawn"
+        assert time.time() - 600 < first.due < time.time() + 604_800, "within a week"
+        assert second == Work(SEARCH, "public-dublin-p3", 3, 5.0), "it waited already"
+        met.append(first)
+        assert (await verify(store, lambda _done: None)).lines == 1
+        assert (await store.ledger_totals()).unique_genes == 1
+        assert await store.revisions() == before
+        assert await store.matches(Wanted("dublin")) == []
+        await store.probe()
+        await store.close()
+    assert met[0] == met[1], "what was queued stays as it is"
+    assert database.meta.find_one({"_id": "facts"})["schema"] == 3
+    database["work"].delete_many({})
+    store = await open_mongo(uri)
+    assert await store.queued() == [], "once only"
+    await store.close()

@@ -12,10 +12,10 @@ from matchmaker.records.inquiry import Asked, Inquiry, PeerHealth
 from matchmaker.records.match import Match
 from matchmaker.records.work import Work
 from matchmaker.store.base import StoreBusy
-from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, asked_of, without_answer
+from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, WITHDRAWN, asked_of, of_withdrawn, without_answer
 from matchmaker.store.documents import document_of
 from matchmaker.store.entries import alert_values
-from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, Wanted
+from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, TakeTurn, Wanted
 from matchmaker.store.mongodb.database import Document, number, text
 from matchmaker.store.mongodb.errors import speaking
 from matchmaker.store.mongodb.work import Queue, held
@@ -83,7 +83,12 @@ class Matches(Queue):
         ids = [row["_id"] async for row in self.of("matches").find(of_case, {"_id": 1}, session=session)]
         await self.of("matches").delete_many({"_id": {"$in": ids}}, session=session)
         await self.of("alerts").delete_many({"match": {"$in": ids}}, session=session)
-        await self.of("inquiries").delete_many({"case": text(public_id)}, session=session)
+        of_case = {"case": text(public_id)}
+        asked = [Inquiry.parse(row["content"]) async for row in self.of("inquiries").find(of_case, session=session)]
+        await self.of("inquiries").delete_many(of_case, session=session)
+        for one in map(of_withdrawn, asked):
+            if one.asked_at is not None:
+                await self._write_inquiry(one, session)
         await self.of("choices").delete_many({"_id": text(public_id)}, session=session)
 
     async def match(self, match_id: str) -> Match | None:
@@ -147,32 +152,50 @@ class Matches(Queue):
 
         async def work(session: AsyncClientSession) -> None:
             await self.check_ours(session)
-            cases = [text(one.case) for one in inquiries]
-            found = self.of("cases").find({"_id": {"$in": cases}, "live": True}, {"_id": 1}, session=session)
-            live = {row["_id"] async for row in found}
-            for one in inquiries:
-                if one.case in live:
-                    document = document_of("inquiry", [one.case, one.node, one.to_text()])
-                    same = {"_id": document["_id"]}
-                    await self.of("inquiries").replace_one(same, document, upsert=True, session=session)
+            await self._note(inquiries, session)
 
         await self.transact(work)
+
+    async def _note(self, inquiries: Sequence[Inquiry], session: AsyncClientSession) -> None:
+        cases = [text(one.case) for one in inquiries]
+        found = self.of("cases").find({"_id": {"$in": cases}, "live": True}, {"_id": 1}, session=session)
+        live = {row["_id"] async for row in found}
+        for one in inquiries:
+            if one.case in live:
+                await self._write_inquiry(one, session)
+
+    async def _write_inquiry(self, inquiry: Inquiry, session: AsyncClientSession) -> None:
+        document = document_of("inquiry", [inquiry.case, inquiry.node, inquiry.to_text()])
+        await self.of("inquiries").replace_one({"_id": document["_id"]}, document, upsert=True, session=session)
 
     async def inquiries_of(self, case: str) -> list[Inquiry]:
         """See Store."""
         with speaking():
-            found = self.of("inquiries").find({"case": text(case)}).sort("node", ASCENDING)
+            some = {"case": text(case), "status": {"$ne": WITHDRAWN}}
+            found = self.of("inquiries").find(some).sort("node", ASCENDING)
             return [Inquiry.parse(row["content"]) async for row in found]
 
-    async def asked(self, node: str, since: float, case: str) -> Asked:
+    async def take_turn(self, node: str, case: str, since: float, decide: TakeTurn) -> Asked:
         """See Store."""
         lately = {"node": text(node), "asked_at": {"$gt": float(since)}}
         waits = {"node": text(node), "status": WAITS_FOR_ITS_TURN}
-        with speaking():
-            found = self.of("inquiries").find(lately, {"asked_at": 1, "case": 1}).sort("asked_at", ASCENDING)
+        turn = {"_id": f"turn:{text(node)}"}
+
+        async def work(session: AsyncClientSession) -> Asked:
+            await self.check_ours(session)
+            # Two that take a turn at one node meet here, and one of them is done again.
+            await self.of("meta").update_one(turn, {"$inc": {"taken": 1}}, upsert=True, session=session)
+            inquiries = self.of("inquiries")
+            found = inquiries.find(lately, {"asked_at": 1, "case": 1}, session=session).sort("asked_at", ASCENDING)
             rows = [(row["asked_at"], row["case"] == case) async for row in found]
-            waiting = [Inquiry.parse(row["content"]) async for row in self.of("inquiries").find(waits)]
-        return asked_of(rows, waiting, case)
+            waiting = [Inquiry.parse(row["content"]) async for row in inquiries.find(waits, session=session)]
+            asked = asked_of(rows, waiting, case)
+            own = await inquiries.find_one({"node": text(node), "case": text(case)}, session=session)
+            if wanted := decide(asked, Inquiry.parse(own["content"]) if own else None):
+                await self._note([wanted], session)
+            return asked
+
+        return await self.transact(work)
 
     async def note_health(self, name: str, change: ChangeHealth) -> PeerHealth:
         """See Store."""

@@ -7,12 +7,19 @@ from matchmaker.policy.news import Sighting
 from matchmaker.records.inquiry import Asked, Inquiry, PeerHealth
 from matchmaker.records.match import Match
 from matchmaker.records.work import Work
-from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, asked_of, without_answer
-from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, Wanted
+from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, WITHDRAWN, asked_of, without_answer
+from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, TakeTurn, Wanted
 from matchmaker.store.sqlite import cases
 from matchmaker.store.sqlite.connecting import translated
 from matchmaker.store.sqlite.noting import find, keep, record, wanted_sql, write_match
 from matchmaker.store.sqlite.running import Running
+
+
+def note(connection: sqlite3.Connection, inquiries: Sequence[Inquiry]) -> None:
+    """Keep the last outcomes of asking nodes about cases that are live."""
+    rows = [(one.case, one.node, one.status, one.asked_at, one.to_text(), one.case) for one in inquiries]
+    there = "SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM cases WHERE public_id = ? AND patient IS NOT NULL)"
+    connection.executemany(f"INSERT OR REPLACE INTO inquiries {there}", rows)
 
 
 class Matches(Running):
@@ -66,27 +73,29 @@ class Matches(Running):
 
     async def note_inquiries(self, inquiries: Sequence[Inquiry]) -> None:
         """See Store."""
-        rows = [(one.case, one.node, one.status, one.asked_at, one.to_text()) for one in inquiries]
-        there = "SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM cases WHERE public_id = ? AND patient IS NOT NULL)"
-        sql = f"INSERT OR REPLACE INTO inquiries {there}"
-        await self.write(lambda connection: connection.executemany(sql, [(*row, row[0]) for row in rows]))
+        await self.write(lambda connection: note(connection, inquiries))
 
     async def inquiries_of(self, case: str) -> list[Inquiry]:
         """See Store."""
-        sql = "SELECT content FROM inquiries WHERE case_id = ? ORDER BY node"
-        return await self.run(lambda c: [Inquiry.parse(content) for (content,) in c.execute(sql, (case,))])
+        sql = "SELECT content FROM inquiries WHERE case_id = ? AND status <> ? ORDER BY node"
+        return await self.run(lambda c: [Inquiry.parse(content) for (content,) in c.execute(sql, (case, WITHDRAWN))])
 
-    async def asked(self, node: str, since: float, case: str) -> Asked:
+    async def take_turn(self, node: str, case: str, since: float, decide: TakeTurn) -> Asked:
         """See Store."""
         sql = "SELECT asked_at, case_id = ? FROM inquiries WHERE node = ? AND asked_at > ? ORDER BY asked_at"
         waits = "SELECT content FROM inquiries WHERE node = ? AND status = ?"
+        own = "SELECT content FROM inquiries WHERE node = ? AND case_id = ?"
 
         def work(connection: sqlite3.Connection) -> Asked:
             rows = connection.execute(sql, (case, node, since)).fetchall()
             waiting = connection.execute(waits, (node, WAITS_FOR_ITS_TURN)).fetchall()
-            return asked_of(rows, [Inquiry.parse(content) for (content,) in waiting], case)
+            asked = asked_of(rows, [Inquiry.parse(content) for (content,) in waiting], case)
+            row = connection.execute(own, (node, case)).fetchone()
+            if wanted := decide(asked, Inquiry.parse(row[0]) if row else None):
+                note(connection, [wanted])
+            return asked
 
-        return await self.run(work)
+        return await self.write(work)
 
     async def note_health(self, name: str, change: ChangeHealth) -> PeerHealth:
         """See Store."""

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Sequence
 
 from matchmaker.policy.news import Noted, Sighting, noted
 from matchmaker.records.alert import Alert
+from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Match
+from matchmaker.store.deciding import of_withdrawn
 from matchmaker.store.entries import alert_values, side_values
 from matchmaker.store.kept_matches import Wanted
 
@@ -66,7 +68,14 @@ def forget(connection: sqlite3.Connection, public_id: str) -> None:
     ids = connection.execute("SELECT match_id FROM sides WHERE case_id = ?", (public_id,)).fetchall()
     for table, column in (("matches", "id"), ("sides", "match_id"), ("alerts", "match_id")):
         connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
+    asked = connection.execute("SELECT content FROM inquiries WHERE case_id = ?", (public_id,)).fetchall()
     connection.execute("DELETE FROM inquiries WHERE case_id = ?", (public_id,))
+    for one in (of_withdrawn(Inquiry.parse(content)) for (content,) in asked):
+        if one.asked_at is not None:
+            row = (one.case, one.node, one.status, one.asked_at, one.to_text())
+            connection.execute(
+                "INSERT INTO inquiries (case_id, node, status, asked_at, content) VALUES (?, ?, ?, ?, ?)", row
+            )
     connection.execute("DELETE FROM choices WHERE subject = ?", (public_id,))
 
 
