@@ -5,16 +5,19 @@ nobody has to compile anything.
 """
 
 import gettext
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 from io import BytesIO
 from pathlib import Path
 
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
 
 ENGLISH = "en"
+_PLACE = re.compile(r"%\([a-z_]+\)[sd]")
 
 
 class CatalogueUnreadable(Exception):
@@ -66,9 +69,28 @@ def _read(file: Path) -> gettext.NullTranslations:
         return gettext.NullTranslations()
     try:
         catalogue = read_po(BytesIO(file.read_bytes()), abort_invalid=True)
+        _check_places(file, catalogue)
         compiled = BytesIO()
         write_mo(compiled, catalogue)
         compiled.seek(0)
         return gettext.GNUTranslations(compiled)
+    except CatalogueUnreadable:
+        raise
     except (PoFileError, ValueError, OSError, UnicodeError, LookupError) as error:
         raise CatalogueUnreadable(f"{file} is no catalogue of gettext: {error}") from None
+
+
+def _check_places(file: Path, catalogue: Catalog) -> None:
+    """Raise CatalogueUnreadable where a translation has places that its text has not: no mail could be written."""
+    for message in catalogue:
+        known = set(_PLACE.findall(" ".join(_listed(message.id))))
+        for text in _listed(message.string) if message.id else ():
+            if set(_PLACE.findall(text)) - known or "%" in _PLACE.sub("", text):
+                places = ", ".join(sorted(known)) or "none"
+                raise CatalogueUnreadable(f"{file}: {text!r} has other places than its text, which has {places}")
+
+
+def _listed(texts: object) -> list[str]:
+    """Return one text, or those of singular and plural; none where there is none."""
+    several = texts if isinstance(texts, tuple | list) else (texts,)
+    return [text for text in several if isinstance(text, str)]

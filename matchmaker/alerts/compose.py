@@ -7,9 +7,9 @@ rules demand more, each line carries details. Strings from outside are escaped; 
 import gettext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.headerregistry import Address
+from email.headerregistry import Address, BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import SMTP, Policy
 from email.utils import format_datetime
 from functools import lru_cache
 
@@ -18,8 +18,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from matchmaker.records.alert import News
 
 MOST_LINES = 25  # of one mail; the rest is a number and a link
-# RFC 5322, 2.1.1: lines have 998 characters at most. Folded at 78, long links would be encoded, and lead nowhere.
-POLICY = SMTP.clone(max_line_length=998)
 _STRENGTHS = ((0.8, "very strong"), (0.5, "strong"), (0.2, "moderate"), (0.0, "weak"))
 
 
@@ -34,6 +32,19 @@ _NEWS = {
     News.STRONGER: N_("stronger than before"),
     News.SOLVED: N_("the other side has solved its case and tells what helped"),
 }
+
+
+class _Whole(UnstructuredHeader, BaseHeader):
+    """A header that is never folded: a link is no words, and one that was encoded leads nowhere."""
+
+    def fold(self, *, policy: Policy) -> str:
+        """Return the whole line (RFC 5322, 2.1.1: of 998 characters at most)."""
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADERS = HeaderRegistry()
+_HEADERS.map_to_type("list-unsubscribe", _Whole)
+POLICY = SMTP.clone(max_line_length=76, header_factory=_HEADERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,8 @@ def after_failure(mail: Mail, reason: str, now: float, chance: float, first_wait
 
 def given_up(mail: Mail, reason: str, now: float) -> Mail:
     """Return a mail that is not tried again."""
-    return mail.model_copy(update={"state": MailState.GIVEN_UP, "settled_at": now, "reason": reason})
+    update = {"state": MailState.GIVEN_UP, "settled_at": now, "reason": reason, "attempts": mail.attempts + 1}
+    return mail.model_copy(update=update)
 
 
 def sent(mail: Mail, now: float) -> Mail:

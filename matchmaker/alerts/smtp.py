@@ -1,8 +1,8 @@
 """One message to a mail server. The one place where the SMTP client's errors are translated.
 
 What the server says of the message (5xx to RCPT or DATA) is final; what it says of us, such as that it does not know
-our password or sender, is the operator's to mend, and the message waits. A connection that breaks after DATA may have
-taken the message: it is sent again, with the same Message-ID.
+our password or sender or relays nothing for us, is the operator's to mend, and the message waits. A connection that
+breaks after DATA may have taken the message: it is sent again, with the same Message-ID.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from aiosmtplib import SMTPException, SMTPResponseException
 from matchmaker.alerts.delivery import Delivery, Outcome
 
 _PERMANENT = range(500, 600)
+_LOGIN_WANTED = {530, 535, 538}
 _LONGEST_REASON = 300
 _IDLE_SECONDS = 10.0  # after which a connection is not used again: the server may be about to end it
 
@@ -62,7 +63,7 @@ class SmtpTransport:
             await client.data(bytes(message))
         except SMTPResponseException as error:
             await self._begin_anew(client)
-            final = error.code in _PERMANENT
+            final = error.code in _PERMANENT and not _is_about_us(error)
             return Delivery(Outcome.NEVER if final else Outcome.LATER, _said(error))
         except ValueError as error:  # an address that no mail server can be told
             await self._begin_anew(client)
@@ -94,6 +95,7 @@ class SmtpTransport:
             )
             await client.connect()
             self._client = client
+            self._used_at = asyncio.get_running_loop().time()
         return self._client
 
     def _credentials(self) -> tuple[str | None, str | None]:
@@ -106,6 +108,11 @@ class SmtpTransport:
         client, self._client = self._client, None
         if client is not None:
             client.close()
+
+
+def _is_about_us(error: SMTPResponseException) -> bool:
+    """Tell whether a server refuses not the recipient but us: no login, or no relaying (RFC 3463, 3.8: X.7.X)."""
+    return error.code in _LOGIN_WANTED or error.message.lstrip().startswith("5.7.")
 
 
 def _line_of(file: Path) -> str:

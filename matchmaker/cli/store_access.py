@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from email.errors import MessageError
+from email.headerregistry import Address
 from typing import TypeVar
 
 from matchmaker.exchange.assembly import open_store
@@ -58,6 +60,11 @@ def check_email(text: str, option: str) -> str:
 
 
 def _plain(text: str) -> bool:
+    """Tell whether a mail can be written to an address."""
+    try:
+        Address(addr_spec=text)
+    except (ValueError, MessageError):
+        return False
     return text.isascii() and text.isprintable()
 
 

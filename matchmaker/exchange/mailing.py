@@ -10,6 +10,7 @@ A worker that dies between the mail server's answer and our note of it sends the
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.message import EmailMessage
 
 from matchmaker.alerts import compose, schedule
@@ -76,19 +77,23 @@ class Mailing:
         mail = await self.store.mail(work.subject)
         if mail is None or mail.state is not MailState.WAITING:
             return Done.YES
-        message = await self._message(mail)
         now = self.world.now()
-        if message is None:
-            settled = schedule.empty(mail, now)
-        else:
-            delivery = await transport.deliver(message, mail.recipient, mail.id)
-            settled = self._after(mail, delivery)
+        delivery = await self._delivered(mail, transport)
+        settled = self._after(mail, delivery) if delivery else schedule.empty(mail, now)
         await self.store.settle_mail(settled, work)
         if settled.state is MailState.SENT and mail.kind is MailKind.WITHDRAWAL and mail.about:
             public_id, _, name = mail.about.partition(" ")
             line = LedgerLine(now, Happened.NOTIFIED, name, public_id, detail="of its withdrawal")
             await self.store.write_ledger([line])
         return Done.ALREADY
+
+    async def _delivered(self, mail: Mail, transport: Transport) -> Delivery | None:
+        """Write a mail and hand it over; None where nothing is left to say."""
+        try:
+            message = await self._message(mail)
+        except (ValueError, MessageError) as error:  # such as an address that no mail can bear
+            return Delivery(Outcome.NEVER, f"it cannot be written: {error}")
+        return await transport.deliver(message, mail.recipient, mail.id) if message else None
 
     def _after(self, mail: Mail, delivery: Delivery) -> Mail:
         now, settings = self.world.now(), self.config.mail

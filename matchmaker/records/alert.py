@@ -89,7 +89,7 @@ class Mail(Record):
 
 
 class Waiting(Record):
-    """What waits for one recipient: how many alerts that are due, the oldest one's time, and its latest mails' times.
+    """What waits for one recipient: how many alerts that are due, since when the first is, and its latest mails' times.
 
     `recent` are the times and counts of alerts of the mails made for it within the last week, newest first.
     """

@@ -73,9 +73,9 @@ class Side(Record):
     """The part of a match that is ours: the case by its public id, its owner and person, the version that was compared.
 
     `reason` goes with NOT_A_MATCH, `solution` with SOLVED; `tells`: the other side may see it. `quiet` says why nobody
-    was alerted of the last news, None: somebody was; `alerted`: somebody ever was. `score` is what this side's owner may
-    know of it, None: as the match's. `hidden`: the other case is not shared with this one's owner, who learns nothing
-    of the match.
+    was alerted of the last news, None: somebody was; `alerted`: somebody ever was. `score` is what this side's owner
+    may know of it, None: as the match's. `hidden`: the other case is not shared with this one's owner, who learns
+    nothing of the match.
     """
 
     case: str

@@ -163,3 +163,11 @@ def test_a_catalogue_that_cannot_be_read_is_named(tmp_path: Path, broken: bytes)
         known.of("es-MX")
     assert str(raised.value).startswith(f"{file} is no catalogue of gettext: ")
     assert known.of("fr").gettext("new") == "nouvelle", "the others can be"
+
+
+@pytest.mark.parametrize("wrong", ["%(nod)s", "100% %(node)s", "%s"])
+def test_a_translation_with_other_places_than_its_text_is_refused(tmp_path: Path, wrong: str) -> None:
+    text = f'msgid ""\nmsgstr "Content-Type: text/plain; charset=utf-8\\n"\n\nmsgid "Test mail from %(node)s"\nmsgstr "{wrong}"\n'
+    (tmp_path / "xx.po").write_text(text, encoding="utf-8")
+    with pytest.raises(CatalogueUnreadable, match=r"xx\.po"):
+        Catalogues("en", tmp_path).of("xx")

@@ -15,7 +15,6 @@ from matchmaker.policy.news import (
     Thresholds,
     flag_of,
     noted,
-    told,
     why_quiet,
 )
 from matchmaker.records.alert import NOBODY, News, Role

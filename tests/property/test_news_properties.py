@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from matchmaker.policy.news import Addressee, Details, Kin, Noted, Sighting, Thresholds, flag_of, noted, told
+from matchmaker.policy.news import Addressee, Details, Kin, Noted, Sighting, Thresholds, flag_of, noted, solved
 from matchmaker.records.alert import NOBODY, Alert, News, Role
 from matchmaker.records.choices import Choices, Frequency
 from matchmaker.records.match import Diagnosis, Event, Flag, Match, Other, SharedGene, Side, Solution, Status
@@ -182,7 +182,7 @@ def test_a_test_or_flagged_match_never_alerts(seen: list[Sighting], kind: Flag |
     marked = [replace(one, match=one.match.model_copy(update=update)) for one in seen]
     assert alerts_of(all_noted(marked)) == []
     for news in News:
-        assert told(marked[0].match, news, marked[0], 1.0).alerts == ()
+        assert solved(marked[0].match, marked[0], 1.0).alerts == ()
 
 
 @SETTINGS

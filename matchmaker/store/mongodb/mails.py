@@ -28,7 +28,7 @@ class Mails(Queue):
     async def waiting(self, now: float, since: float) -> list[Waiting]:
         """See Store."""
         due = {"mail": None, "recipient": {"$ne": NOBODY}, "due": {"$lte": float(now)}}
-        group = {"_id": "$recipient", "alerts": {"$sum": 1}, "oldest": {"$min": "$at"}}
+        group = {"_id": "$recipient", "alerts": {"$sum": 1}, "oldest": {"$min": "$due"}}
         order = {"oldest": ASCENDING, "_id": ASCENDING}
         with speaking():
             found = await settled(self.of("alerts").aggregate([{"$match": due}, {"$group": group}, {"$sort": order}]))

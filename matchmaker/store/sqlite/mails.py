@@ -46,8 +46,8 @@ class Mails(Running):
     async def waiting(self, now: float, since: float) -> list[Waiting]:
         """See Store."""
         sql = (
-            "SELECT recipient, count(*), min(at) FROM alerts WHERE mail IS NULL AND recipient <> ? AND due <= ?"
-            " GROUP BY recipient ORDER BY min(at), recipient"
+            "SELECT recipient, count(*), min(due) FROM alerts WHERE mail IS NULL AND recipient <> ? AND due <= ?"
+            " GROUP BY recipient ORDER BY min(due), recipient"
         )
         made = (
             "SELECT created_at, alerts FROM mails WHERE recipient = ? AND created_at > ? AND alerts > 0"
