@@ -1,7 +1,7 @@
 """Matches, inquiries and how peers stand."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -47,9 +47,8 @@ class Matches(Queue):
         """Remember sightings within a transaction; return what is news."""
         news: list[Match] = []
         for sighting in sightings:
-            cases = [text(side.case) for side in sighting.match.sides]
-            there = await self.of("cases").count_documents({"_id": {"$in": cases}, "live": True}, session=session)
-            if there < len(cases):
+            cases = {side.case for side in sighting.match.sides}
+            if await self._held(cases, session) < cases:
                 continue
             known = await self._find(sighting.match.id, session)
             result = noted(known, sighting)
@@ -58,6 +57,16 @@ class Matches(Queue):
             if known is None or result.match.news > known.news:
                 news.append(result.match)
         return news
+
+    async def _held(self, cases: Set[str], session: AsyncClientSession) -> set[str]:
+        """Return which cases are live, and let a transaction that withdraws one of them meanwhile meet with this one."""
+        cases_ = self.of("cases")
+        held = set()
+        for one in sorted(cases):
+            live = {"_id": text(one), "live": True}
+            if (await cases_.update_one(live, {"$inc": {"held": 1}}, session=session)).matched_count:
+                held.add(one)
+        return held
 
     async def _find(self, match_id: str, session: AsyncClientSession | None) -> Match | None:
         found = await self.of("matches").find_one({"_id": text(match_id)}, session=session)
@@ -157,9 +166,7 @@ class Matches(Queue):
         await self.transact(work)
 
     async def _note(self, inquiries: Sequence[Inquiry], session: AsyncClientSession) -> None:
-        cases = [text(one.case) for one in inquiries]
-        found = self.of("cases").find({"_id": {"$in": cases}, "live": True}, {"_id": 1}, session=session)
-        live = {row["_id"] async for row in found}
+        live = await self._held({one.case for one in inquiries}, session)
         for one in inquiries:
             if one.case in live:
                 await self._write_inquiry(one, session)
