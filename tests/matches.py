@@ -5,7 +5,7 @@ from typing import Any
 
 from matchmaker.policy.news import Addressee, Sighting
 from matchmaker.records.alert import Alert, Mail, MailKind, News
-from matchmaker.records.inquiry import Inquiry
+from matchmaker.records.inquiry import Asked, Inquiry
 from matchmaker.records.match import Event, Match, Other, SharedGene, Side, match_id
 
 HOME = "ireland"  # the node whose store it is
@@ -99,6 +99,18 @@ def inquiry(case_id: str = "p1", node: str = "spain", at: float = 1.0, **changes
     return Inquiry(
         **{"case": public_id(case_id), "node": node, "at": at, "status": "answered", "asked_at": at, **changes}
     )
+
+
+def first_kept(match: Match, *, alerted: bool = True) -> Match:
+    """A match as it is kept once it was found for the first time, and the first side's people were alerted of it."""
+    genes = {gene.key for gene in match.genes} | {f"{gene.key} variant" for gene in match.genes if gene.same_variant}
+    first, *others = match.sides
+    sides = (first.model_copy(update={"alerted": alerted}), *others)
+    return match.model_copy(update={"sides": sides, "news_score": match.score, "told": tuple(sorted(genes))})
+
+
+def unchanged(_asked: Asked, _known: Inquiry | None) -> None:
+    """Take no turn at a node, but see how much it was asked."""
 
 
 def with_history(match: Match, *events: Event) -> Match:

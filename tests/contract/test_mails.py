@@ -70,7 +70,7 @@ async def test_an_alert_is_snoozed_until_it_is_due(store: Store) -> None:
     assert await store.carried("m1", 9) == [alert(now, mail="m1")]
     assert await store.waiting(99.0, 0.0) == []
     recent = ((99.0, 1),)
-    assert await store.waiting(100.0, 0.0) == [Waiting(recipient=BYRNE, alerts=1, oldest=1.0, recent=recent)]
+    assert await store.waiting(100.0, 0.0) == [Waiting(recipient=BYRNE, alerts=1, oldest=100.0, recent=recent)]
     assert await store.gather([mail("m2", now=100.0)], 100.0) == 1
     assert await store.carried("m2", 9) == [alert(later, due=100.0, mail="m2")]
 
@@ -190,7 +190,7 @@ async def test_a_mail_that_was_given_up_is_tried_anew_under_its_own_id(store: St
     assert await store.retry_mail("m1", 50.0) is False, "it waits"
     await store.settle_mail(given_up, await claimed(store))
     assert await store.retry_mail("m1", 50.0) is True
-    assert await store.mail("m1") == mail(alerts=1, due=50.0)
+    assert await store.mail("m1") == mail(alerts=1, created_at=50.0, due=50.0)
     assert await store.queued() == [Work(MAIL, "m1", 0, 50.0)]
     assert await store.retry_mail("m1", 51.0) is False
     assert await store.retry_mail("missing", 51.0) is False

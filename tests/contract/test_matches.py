@@ -11,7 +11,7 @@ from matchmaker.policy.account import Account
 from matchmaker.policy.news import BETTER_BY, Addressee, Noted, Sighting
 from matchmaker.records.alert import News
 from matchmaker.records.choices import Choices
-from matchmaker.records.inquiry import Asked, PeerHealth
+from matchmaker.records.inquiry import Asked, Inquiry, PeerHealth
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.match import Event, Match, Other, Solution, Status
 from matchmaker.records.work import Work
@@ -25,6 +25,7 @@ from tests.matches import (
     CONTACT,
     NUNEZ,
     alert,
+    first_kept,
     gene,
     ids,
     inquiry,
@@ -34,6 +35,7 @@ from tests.matches import (
     remote,
     side,
     sighted,
+    unchanged,
     with_history,
 )
 
@@ -66,7 +68,7 @@ async def test_a_match_found_for_the_first_time_is_news_remembered_and_alerted(s
     await deposited(store, "p1")
     found = remote(genes=(gene(),), explanation={"sharedTerms": [{"id": "HP:1", "ä": [1, 2.5, None]}]})
     (news,) = await store.record([sighted(found, BYRNE, NUNEZ, BYRNE)])
-    assert news == found.model_copy(update={"news_score": 0.5})
+    assert news == first_kept(found)
     assert await store.match(found.id) == news
     assert await store.alerts_of([found.id]) == [alert(found, BYRNE), alert(found, NUNEZ)], "one for each address"
     assert await asyncio.to_thread(store.read_matches, [found.id, "missing"]) == {found.id: news}
@@ -79,9 +81,9 @@ async def test_a_match_seen_again_unchanged_is_no_news_and_alerts_nobody(store: 
     found = remote()
     (news,) = await store.record([sighted(found, BYRNE), sighted(found, BYRNE)])
     assert await store.record([sighted(remote(now=2.0), BYRNE, NUNEZ)]) == []
-    assert await store.record([sighted(remote(now=3.0, score=0.5 + BETTER_BY / 2), BYRNE)]) == [], "hardly better"
+    assert await store.record([sighted(remote(now=3.0, score=0.525), BYRNE)]) == [], "hardly better"
     kept = await store.match(found.id)
-    assert kept == news.model_copy(update={"score": 0.5 + BETTER_BY / 2, "last_seen": 3.0})
+    assert kept == news.model_copy(update={"score": 0.525, "news_score": 0.525, "last_seen": 3.0})
     assert await store.alerts_of([found.id]) == [alert(found)]
 
 
@@ -448,7 +450,7 @@ async def test_a_withdrawal_takes_all_that_was_known_of_the_case_with_it_and_not
         [Sighting(pair(side("p1"), side("c1", "cork"), score=0.9), (Addressee(BYRNE, side("p1").case),))]
     )
     assert await store.gather([mail(recipient=NUNEZ)], 9.0) == 1
-    await store.note_inquiries([inquiry("p1"), inquiry("p1", "france"), inquiry("p10")])
+    await store.note_inquiries([inquiry("p1", results=3), inquiry("p1", "france", asked_at=None), inquiry("p10")])
     for subject in (public_id("p1"), public_id("p10"), BYRNE):
         await store.put_choices(subject, Choices(muted=True))
     waits = [public_id("p1"), public_id("p10")]
@@ -464,15 +466,15 @@ async def test_a_withdrawal_takes_all_that_was_known_of_the_case_with_it_and_not
     )
     assert await store.withdraw("dublin", "p1", 100.0)
 
-    assert await asyncio.to_thread(store.read_matches, ids([*gone, *kept])) == {
-        one.id: one.model_copy(update={"news_score": 0.5}) for one in kept
-    }
+    assert await asyncio.to_thread(store.read_matches, ids([*gone, *kept])) == {one.id: first_kept(one) for one in kept}
     assert sorted(await owned_by(store, "cork")) == sorted(ids(kept[1:]))
     assert {one.match for one in await store.alerts_of(ids([*gone, *kept]))} == set(ids(kept))
     assert sorted(one.match for one in await store.carried("m1", 99)) == sorted(ids(kept))
     assert [(one.recipient, one.alerts) for one in await store.waiting(200.0, 0.0)] == [(BYRNE, 3)]
     assert await store.inquiries_of(public_id("p1")) == []
     assert await store.inquiries_of(public_id("p10")) == [inquiry("p10")]
+    asked = await store.take_turn("spain", public_id("p10"), 0.0, unchanged)
+    assert asked == Asked(times=(1.0, 1.0), among=True), "it was asked about both, all the same"
     assert set(await store.choices()) == {public_id("p10"), BYRNE}
     queued = {(one.kind, one.subject): one.due for one in await store.queued()}
     assert queued == {
@@ -490,7 +492,12 @@ async def test_a_withdrawal_takes_all_that_was_known_of_the_case_with_it_and_not
         "audit",
         "line",
         "work",
+        "inquiry",
     }
+    inquiries = [values for kind, values in entries if kind == "inquiry" and values[0] == public_id("p1")]
+    assert [Inquiry.parse(values[2]) for values in inquiries] == [
+        Inquiry(case=public_id("p1"), node="spain", at=1.0, asked_at=1.0, status="withdrawn")
+    ]
 
 
 # Asked
@@ -538,8 +545,60 @@ async def test_what_a_node_was_asked_and_who_waits_before_a_case_is_told(store: 
         "p5": Asked(times=times, among=True, waiting=2, before=2),  # as long as p4: in the order of their ids
     }
     for case_id, asked in expected.items():
-        assert await store.asked("spain", 10.0, public_id(case_id)) == asked, case_id
-    assert await store.asked("italy", 0.0, public_id("p0")) == Asked()
+        assert await store.take_turn("spain", public_id(case_id), 10.0, unchanged) == asked, case_id
+    assert await store.take_turn("italy", public_id("p0"), 0.0, unchanged) == Asked()
+    assert await store.inquiries_of(public_id("p0")) == [noted[3], noted[0]], "nothing was changed"
+
+
+async def test_a_turn_is_decided_by_what_is_known_and_kept_unless_the_case_is_withdrawn(store: Store) -> None:
+    await deposited(store, "p1", "p2", "gone")
+    await store.withdraw("dublin", "gone", 2.0)
+    await store.note_inquiries([inquiry("p1", failures=2), inquiry("p2", at=3.0)])
+    given: list[tuple[Asked, Inquiry | None]] = []
+
+    def decide(wanted: Inquiry) -> Callable[[Asked, Inquiry | None], Inquiry]:
+        def decided(asked: Asked, known: Inquiry | None) -> Inquiry:
+            given.append((asked, known))
+            return wanted
+
+        return decided
+
+    waits = inquiry("p1", at=9.0, status="waiting", asked_at=None)
+    before = await store.take_turn("spain", public_id("p1"), 0.5, decide(waits))
+    assert before == Asked(times=(1.0, 3.0), among=True)
+    assert given[-1] == (before, inquiry("p1", failures=2))
+    assert await store.inquiries_of(public_id("p1")) == [waits]
+    after = await store.take_turn("spain", public_id("p2"), 0.5, decide(inquiry("p2", at=9.0)))
+    assert after == Asked(times=(3.0,), among=True, waiting=1, before=1)
+    assert await store.inquiries_of(public_id("p2")) == [inquiry("p2", at=9.0)]
+    await store.take_turn("france", public_id("gone"), 0.5, decide(inquiry("gone", "france")))
+    assert given[2:] == [(Asked(), None)]
+    assert await store.inquiries_of(public_id("gone")) == []
+
+    def refuse(_asked: Asked, _known: Inquiry | None) -> None:
+        raise PermissionError("no more")
+
+    with pytest.raises(PermissionError, match="no more"):
+        await store.take_turn("spain", public_id("p1"), 0.5, refuse)
+
+
+async def test_of_cases_that_take_their_turn_at_once_only_as_many_come_as_were_agreed_on(open_store: OpenStore) -> None:
+    stores = [await open_store() for _ in range(2)]
+    cases = [f"p{n}" for n in range(12)]
+    await deposited(stores[0], *cases)
+    for node in ("spain", "france"):
+        turns = []
+        for number, case in enumerate(cases):
+
+            def decide(asked: Asked, _known: Inquiry | None, case: str = case, node: str = node) -> Inquiry | None:
+                return inquiry(case, node, 5.0) if len(asked.times) < 4 else None
+
+            turns.append(stores[number % 2].take_turn(node, public_id(case), 1.0, decide))
+        seen = await asyncio.gather(*turns)
+        assert sorted(len(one.times) for one in seen) == [0, 1, 2, 3] + [4] * 8
+        assert len((await stores[0].take_turn(node, public_id("p0"), 1.0, unchanged)).times) == 4
+    for store in stores:
+        await store.close()
 
 
 async def test_how_a_peer_stands_is_written_down_only_when_it_stands_otherwise(open_store: OpenStore) -> None:

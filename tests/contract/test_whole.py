@@ -47,6 +47,7 @@ from tests.matches import (
     remote,
     side,
     sighted,
+    unchanged,
     with_history,
 )
 from tests.samples import answered
@@ -176,7 +177,7 @@ _QUESTIONS: list[Callable[[Store], Any]] = [
     lambda store: store.count_mails(),
     lambda store: store.recipients(),
     lambda store: store.inquiries_of(public_id("p1")),
-    lambda store: store.asked("spain", 0.5, public_id("p3")),
+    lambda store: store.take_turn("spain", public_id("p3"), 0.5, unchanged),
     lambda store: store.healths(),
 ]
 
@@ -354,10 +355,10 @@ async def test_a_restore_leaves_out_what_was_known_of_cases_withdrawn_since(othe
     for case in ("p3", "p4"):
         assert await other.inquiries_of(public_id(case)) == []
     assert await other.inquiries_of(public_id("p1")) == [inquiry("p1")]
-    assert (await other.asked("spain", 0.0, public_id("p1"))).waiting == 0
+    assert (await other.take_turn("spain", public_id("p1"), 0.0, unchanged)).waiting == 0
     subjects = [one.subject for one in await other.queued()]
     assert subjects == ["m2", public_id("p2")], "the mail that waits, and the sweep from before"
-    kinds = {"person", "choices", "match", "alert", "mail", "inquiry", "work"}
+    kinds = {"person", "choices", "match", "alert", "mail", "work"}
     entries = [one async for batch in other.export() for one in batch if one[0] in kinds]
     assert not any(public_id(case) in f"{values}" for _, values in entries for case in ("p3", "p4"))
     await store.close()

@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from matchmaker.policy.agreement import SPAN_SECONDS
-from matchmaker.policy.turns import gives_way, may_ask, retry_at, search_at, share, turn_at
+from matchmaker.policy.turns import Turn, gives_way, may_ask, retry_at, search_at, share, turn, turn_at
 from matchmaker.records.inquiry import Asked, Inquiry
 from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, asked_of
 
@@ -70,6 +70,31 @@ def test_else_it_does_not(asked: Asked, per_month: int | None) -> None:
     assert not gives_way(asked, per_month)
 
 
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize(
+    ("asked", "per_month"),
+    [(lately(500, waiting=9, before=9), None), (lately(9, waiting=9), 10), (lately(10, among=True), 10)],
+    ids=["no agreement", "a place is free", "it has one"],
+)
+def test_the_turn_of_a_case_comes_while_there_is_a_place_for_it(
+    asked: Asked, per_month: int | None, *, failed: bool
+) -> None:
+    assert turn(asked, per_month, failed=failed) is Turn.COMES
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_a_case_without_a_place_waits_also_when_its_last_question_failed(*, failed: bool) -> None:
+    assert turn(lately(10, waiting=1), 10, failed=failed) is Turn.WAITS
+    assert turn(lately(7, waiting=5, before=3), 10, failed=failed) is Turn.WAITS
+
+
+def test_a_case_that_was_asked_about_lately_gives_way_and_one_whose_last_question_failed_never() -> None:
+    for count in (10, 12):
+        asked = lately(count, among=True, waiting=3, before=3)
+        assert turn(asked, 10, failed=False) is Turn.GIVES_WAY
+        assert turn(asked, 10, failed=True) is Turn.COMES
+
+
 # ----------------------------------------------------------------------------------------- when its turn comes
 
 
@@ -109,10 +134,11 @@ def test_an_agreement_over_nothing_is_no_error() -> None:
     assert not may_ask(Asked(), 0)
 
 
-@pytest.mark.xfail(strict=True, reason="the first times are taken, though a place is free only when fewer are left")
-def test_where_more_was_asked_than_agreed_a_turn_comes_when_that_is_over() -> None:
-    asked = lately(12, waiting=1, before=0)
+@pytest.mark.parametrize(("count", "before"), [(10, 0), (11, 0), (12, 0), (25, 0)])
+def test_where_more_was_asked_than_agreed_a_turn_comes_when_that_is_over(count: int, before: int) -> None:
+    asked = lately(count, waiting=1, before=before)
     due = turn_at(asked, 10, NOW)
+    assert due == asked.times[-10] + SPAN_SECONDS
     left = tuple(at for at in asked.times if at > due - SPAN_SECONDS)
     assert may_ask(Asked(times=left), 10)
 
@@ -172,14 +198,17 @@ MOST_STEPS = 20_000
 class Node:
     """A node that searches with its cases, and asks one peer about them as background work does.
 
-    `queue` says when each piece of work is due: a search with a case, or a question about it.
+    `queue` says when each piece of work is due: a search with a case, or a question about it. The peer fails `down`
+    from one time to another; `answers` are those of the questions that it answered.
     """
 
     per_month: int | None
+    down: tuple[float, float] = (NOW, NOW)
     now: float = NOW
     inquiries: dict[str, Inquiry] = field(default_factory=dict)
     queue: dict[tuple[str, str], float] = field(default_factory=dict)
     questions: list[tuple[float, str]] = field(default_factory=list)
+    answers: list[tuple[float, str]] = field(default_factory=list)
 
     def run(self, until: float) -> None:
         """Do all that is due until then, in its order."""
@@ -201,18 +230,27 @@ class Node:
 
     def ask(self, case: str) -> None:
         known = self.inquiries.get(case)
-        if self._is_fresh(known) or gives_way(self.asked(case), self.per_month):
+        if self._is_fresh(known):
             return
-        if self.per_month is not None and not may_ask(self.asked(case), self.per_month):
-            before = known or Inquiry(case=case, node="peer", at=self.now, status="")
+        before = known or Inquiry(case=case, node="peer", at=self.now, status="")
+        what = turn(self.asked(case), self.per_month, failed=before.failures > 0)
+        if what is Turn.WAITS and self.per_month is not None:
             since = before.at if before.status == WAITS_FOR_ITS_TURN else self.now
             self.inquiries[case] = before.model_copy(update={"at": since, "status": WAITS_FOR_ITS_TURN})
             self.queue["ask", case] = turn_at(self.asked(case), self.per_month, self.now)
-            return
-        self.inquiries[case] = Inquiry(
-            case=case, node="peer", at=self.now, status="answered", asked_at=self.now, answered_at=self.now
-        )
+        if what is Turn.COMES:
+            self._question(case, before)
+
+    def _question(self, case: str, before: Inquiry) -> None:
         self.questions.append((self.now, case))
+        told: dict[str, object] = {"at": self.now, "asked_at": self.now}
+        if self.down[0] <= self.now < self.down[1]:
+            told |= {"status": "timeout", "failures": before.failures + 1}
+            self.queue["ask", case] = retry_at(before.failures + 1, share(case, self.now), self.now)
+        else:
+            told |= {"status": "answered", "failures": 0, "answered_at": self.now}
+            self.answers.append((self.now, case))
+        self.inquiries[case] = before.model_copy(update=told)
 
     def asked(self, case: str) -> Asked:
         kept = self.inquiries.values()
@@ -221,12 +259,16 @@ class Node:
         return asked_of(within, [one for one in kept if one.status == WAITS_FOR_ITS_TURN], case)
 
     def _is_fresh(self, known: Inquiry | None) -> bool:
-        return known is not None and known.answered_at is not None and self.now - known.answered_at < FRESH
+        if known is None or known.answered_at is None or known.failures:
+            return False
+        return self.now - known.answered_at < FRESH
 
 
-def after_days(days: float, cases: int, per_month: int | None, gap: float) -> Node:
+def after_days(
+    days: float, cases: int, per_month: int | None, gap: float, down: tuple[float, float] = (NOW, NOW)
+) -> Node:
     """A node after so many days, to which a case came every `gap` seconds: case 00, case 01, …"""
-    node = Node(per_month, queue={("search", f"case {n:02}"): NOW + n * gap for n in range(cases)})
+    node = Node(per_month, down, queue={("search", f"case {n:02}"): NOW + n * gap for n in range(cases)})
     node.run(NOW + days * DAY)
     return node
 
@@ -290,3 +332,34 @@ def test_a_case_that_comes_when_all_places_are_taken_has_the_next_that_is_free()
     (first, *_) = (at for at, case in node.questions if case == "late")
     assert came < first < came + 30 * DAY
     assert max(map(len, in_every_month(node))) == 10
+
+
+DOWN = pytest.mark.parametrize(
+    ("since", "days"), [(0, 0.5), (0, 5), (29, 3), (20, 45)], ids=["at first", "five days", "a month on", "six weeks"]
+)
+
+
+@DOWN
+def test_a_peer_that_fails_for_a_while_is_asked_about_no_more_cases_than_agreed(since: float, days: float) -> None:
+    node = after_days(120, 30, 10, HOUR, (NOW + since * DAY, NOW + (since + days) * DAY))
+    assert max(map(len, in_every_month(node))) == 10
+
+
+@DOWN
+def test_a_case_keeps_its_place_at_a_peer_that_fails_until_it_is_answered(since: float, days: float) -> None:
+    node = after_days(120, 30, 10, HOUR, (NOW + since * DAY, NOW + (since + days) * DAY))
+    failed = set(node.questions) - set(node.answers)
+    assert failed
+    for at, case in failed:
+        again = min(then for then, other in node.questions if other == case and then > at)
+        assert again - at <= 1.25 * DAY, "a failed question is asked again, and gives way to nobody"
+
+
+@DOWN
+def test_every_case_is_answered_in_the_order_in_which_they_came_once_a_peer_no_longer_fails(
+    since: float, days: float
+) -> None:
+    node = after_days(200, 30, 10, HOUR, (NOW + since * DAY, NOW + (since + days) * DAY))
+    order = list(dict.fromkeys(case for _, case in node.answers))
+    tens = [set(order[n : n + 10]) for n in (0, 10, 20)]
+    assert tens == [{f"case {n + m:02}" for m in range(10)} for n in (0, 10, 20)], "ten by ten"

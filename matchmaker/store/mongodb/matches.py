@@ -59,7 +59,7 @@ class Matches(Queue):
         return news
 
     async def _held(self, cases: Set[str], session: AsyncClientSession) -> set[str]:
-        """Return which cases are live, and let a transaction that withdraws one of them meanwhile meet with this one."""
+        """Return which cases are live; a transaction that withdraws one of them meanwhile meets with this one."""
         cases_ = self.of("cases")
         held = set()
         for one in sorted(cases):
