@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from matchmaker.policy.consent import same_institution
-from matchmaker.records.alert import Alert, News, Role
+from matchmaker.records.alert import NOBODY, Alert, News, Role
 from matchmaker.records.choices import Choices, Frequency
 from matchmaker.records.match import Flag, Match, Other, Side, Status
 
 BETTER_BY = 0.05  # a rise of the score that is worth a mail
 NONE_CHOSEN = Choices()
+NOBODY_TO_ALERT = "the case has neither an owner nor its institution a mailbox"
 _SEEN_AGAIN_SECONDS = 86_400.0  # a match seen again is written down once a day
 _LEAST_DETAILS = 6  # of observed and negated terms and genes: fewer are alike by chance
 
@@ -100,8 +101,11 @@ def _told(
         if side is None or side.hidden or news is None:
             continue
         reason = why_quiet(match, side, news, one, sighting.thresholds)
+        alerts_nobody = reason is None and one.address == NOBODY
+        if alerts_nobody and side.quiet == NOBODY_TO_ALERT:
+            continue  # the operator is shown it already
         if one.role is Role.OURS and quiet.get(one.case, "") is not None:
-            quiet[one.case] = reason
+            quiet[one.case] = NOBODY_TO_ALERT if alerts_nobody else reason
         if reason is None:
             alert = _alert(match, side, news, one, number, now)
             before = alerts.get(one.address)

@@ -86,7 +86,7 @@ def _of_match(content: str) -> dict[str, Any]:
 def _of_alert(content: str) -> dict[str, Any]:
     alert = Alert.parse(content)
     same = f"{alert.match}:{alert.number}:{alert.recipient}"
-    return {"_id": same, "at": alert.at, "due": alert.due, "score": alert.score}
+    return {"_id": same, "case": alert.case, "at": alert.at, "due": alert.due, "score": alert.score}
 
 
 def _of_mail(content: str) -> dict[str, Any]:

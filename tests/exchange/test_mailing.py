@@ -322,3 +322,17 @@ async def test_mails_that_wait_are_sent_after_a_restart(start_node: StartNode) -
         assert mail["To"] == ANA
         counts = await node.read(lambda store: store.count_mails())
         assert counts == {MailState.SENT: 1}
+
+
+async def test_who_is_to_be_alerted_later_is_told_then_of_what_nobody_was_told(node: RunningNode) -> None:
+    spain, cork = await node.add_client("spain"), await node.add_client("cork", Role.DEPOSITOR)
+    await put(node, cork, "martin")
+    for _ in range(2):
+        await ask(node, spain, patient_json("hijo", features=FEATURES))
+    assert await node.read(lambda store: store.unaddressed()) == 1
+    await node.add_person("eva@cork.example", "cork")
+    await put(node, cork, "martin", owner="eva@cork.example")
+    await ask(node, spain, patient_json("hijo", features=FEATURES))
+    (mail,) = await mails(node)
+    assert mail["To"] == "eva@cork.example"
+    assert await node.read(lambda store: store.unaddressed()) == 0

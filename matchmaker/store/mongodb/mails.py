@@ -27,7 +27,7 @@ class Mails(Queue):
 
     async def waiting(self, now: float, since: float) -> list[Waiting]:
         """See Store."""
-        due = {"mail": None, "recipient": {"$ne": NOBODY}, "due": {"$lte": float(now)}}
+        due = {"mail": None, "recipient": {"$gt": NOBODY}, "due": {"$lte": float(now)}}
         group = {"_id": "$recipient", "alerts": {"$sum": 1}, "oldest": {"$min": "$due"}}
         order = {"oldest": ASCENDING, "_id": ASCENDING}
         with speaking():

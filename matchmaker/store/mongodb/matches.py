@@ -7,7 +7,7 @@ from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from matchmaker.policy.news import Noted, Sighting, noted
-from matchmaker.records.alert import Alert
+from matchmaker.records.alert import NOBODY, Alert
 from matchmaker.records.inquiry import Asked, Inquiry, PeerHealth
 from matchmaker.records.match import Match
 from matchmaker.records.work import Work
@@ -82,6 +82,9 @@ class Matches(Queue):
 
     async def _write_alerts(self, alerts: Iterable[Alert], session: AsyncClientSession) -> None:
         for one in alerts:
+            if one.recipient != NOBODY:  # now there is somebody
+                nobody = {"match": text(one.match), "recipient": NOBODY, "case": text(one.case)}
+                await self.of("alerts").delete_many(nobody, session=session)
             document = document_of("alert", alert_values(one))
             same = {"_id": document.pop("_id")}
             await self.of("alerts").update_one(same, {"$setOnInsert": document}, upsert=True, session=session)

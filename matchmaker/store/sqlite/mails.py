@@ -46,7 +46,7 @@ class Mails(Running):
     async def waiting(self, now: float, since: float) -> list[Waiting]:
         """See Store."""
         sql = (
-            "SELECT recipient, count(*), min(due) FROM alerts WHERE mail IS NULL AND recipient <> ? AND due <= ?"
+            "SELECT recipient, count(*), min(due) FROM alerts WHERE mail IS NULL AND recipient > ? AND due <= ?"
             " GROUP BY recipient ORDER BY min(due), recipient"
         )
         made = (

@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 
 from matchmaker.policy.news import Noted, Sighting, noted
-from matchmaker.records.alert import Alert
+from matchmaker.records.alert import NOBODY, Alert
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Match
 from matchmaker.store.deciding import of_withdrawn
@@ -42,6 +42,9 @@ def find(connection: sqlite3.Connection, match_id: str) -> Match | None:
 def keep(connection: sqlite3.Connection, result: Noted) -> None:
     """Write a match as it now is, and queue its alerts."""
     write_match(connection, result.match)
+    addressed = [(one.match, NOBODY, one.case) for one in result.alerts if one.recipient != NOBODY]
+    nobody = "match_id = ? AND recipient = ? AND content ->> 'case' = ?"
+    connection.executemany(f"DELETE FROM alerts WHERE {nobody}", addressed)  # now there is somebody
     write_alerts(connection, result.alerts)
 
 
