@@ -30,7 +30,7 @@ def due_at(waiting: Waiting, frequency: Frequency, gather_seconds: float) -> flo
 
 def _at_once(waiting: Waiting, gather_seconds: float) -> float:
     soon = waiting.oldest + gather_seconds
-    lately = [(at, alerts) for at, alerts in waiting.recent if at > soon - HOUR]
+    lately = [(at, alerts) for at, alerts in waiting.recent if soon - HOUR < at <= soon]
     digests = [at for at, alerts in lately if alerts > 1]
     if digests:
         return max(soon, max(digests) + HOUR)

@@ -15,6 +15,7 @@ from aiosmtplib import SMTPException, SMTPResponseException
 
 from matchmaker.alerts.delivery import Delivery, Outcome
 
+DELIVERY_TIMEOUTS = 4  # as many times `timeout_seconds` as one delivery lasts at most
 _PERMANENT = range(500, 600)
 _LOGIN_WANTED = {530, 535, 538}
 _LONGEST_REASON = 300
@@ -47,9 +48,9 @@ class SmtpTransport:
         self._used_at = 0.0
 
     async def deliver(self, message: EmailMessage, recipient: str, name: str) -> Delivery:
-        """See Transport. The whole try takes a few times `timeout_seconds` at most."""
+        """See Transport. The whole try takes DELIVERY_TIMEOUTS times `timeout_seconds` at most."""
         try:
-            async with asyncio.timeout(4 * self._settings.timeout_seconds):
+            async with asyncio.timeout(DELIVERY_TIMEOUTS * self._settings.timeout_seconds):
                 client = await self._connected()
                 await client.mail(self._settings.sender)
                 return await self._hand_over(client, message, recipient)

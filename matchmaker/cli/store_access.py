@@ -2,12 +2,11 @@
 
 import re
 from collections.abc import Awaitable, Callable
-from email.errors import MessageError
-from email.headerregistry import Address
 from typing import TypeVar
 
 from matchmaker.exchange.assembly import open_store
 from matchmaker.exchange.config import Config, ConfigInvalid
+from matchmaker.exchange.noticing import is_mailable
 from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.person import address_of
 from matchmaker.store.base import Store
@@ -54,18 +53,9 @@ def per_month_of(text: str | None, otherwise: int | None) -> int | None:
 
 def check_email(text: str, option: str) -> str:
     """Return an address as people are named by it. Errors: ConfigInvalid."""
-    if not _EMAIL.fullmatch(text) or len(text) > _LONGEST_ADDRESS or not _plain(text):
+    if not _EMAIL.fullmatch(text) or len(text) > _LONGEST_ADDRESS or not is_mailable(text):
         raise ConfigInvalid(f"{option}: expected an e-mail address, such as ana@hospital.example")
     return address_of(text)
-
-
-def _plain(text: str) -> bool:
-    """Tell whether a mail can be written to an address."""
-    try:
-        Address(addr_spec=text)
-    except (ValueError, MessageError):
-        return False
-    return text.isascii() and text.isprintable()
 
 
 def check_country(country: str | None) -> None:

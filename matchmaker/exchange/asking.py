@@ -114,10 +114,10 @@ class Asking:
         left = [NodePreview(node=one.node, country=one.country, reason=one.reason) for one in planned.not_asked]
         return tuple(sorted([*sent, *left], key=lambda one: one.node))
 
-    async def ask(self, case: Case, planned: Planned) -> list[Asked]:
+    async def ask(self, case: Case, planned: Planned, *, keep: bool = False) -> list[Asked]:
         """Ask every peer of a plan whose breaker is closed, once it is written down; keep what came of it.
 
-        Errors: Changed.
+        `keep`: what cannot be kept is an error, rather than answered all the same. Errors: Changed; StoreBusy.
         """
         healths = await self._store.healths()
         resting = [
@@ -133,6 +133,8 @@ class Asking:
         try:
             await self._keep(case, asked, names)
         except StoreBusy as error:  # who asked is answered all the same; the next search finds it again
+            if keep:
+                raise
             logger.warning("what peers answered is not kept: %s", error)
         return sorted(asked, key=lambda one: one.peer.name)
 
@@ -159,10 +161,10 @@ class Asking:
                 await self._store.note_health(one.peer.name, partial(_after, one, now))
             if isinstance(one.outcome, PeerAnswer):
                 scored = await asyncio.to_thread(self._noticing.scored, case, one.outcome)
-                sightings += self._noticing.answered(case, one.peer, one.outcome, scored, now)
+                sightings += await asyncio.to_thread(self._noticing.answered, case, one.peer, one.outcome, scored, now)
+        await self._store.record(sightings)  # first: who is noted to have answered is not asked again soon
         outcomes = [inquired(known.get(one.peer.name), case, one, now) for one in asked]
         await self._store.note_inquiries(outcomes)
-        await self._store.record(sightings)
 
     async def _ask(self, case: Case, planned: Planned) -> list[Asked]:
         if not planned.peers:

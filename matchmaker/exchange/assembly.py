@@ -5,13 +5,14 @@ import contextlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 from matchmaker.alerts.catalogues import Catalogues
 from matchmaker.alerts.delivery import Transport
 from matchmaker.alerts.links import Links
 from matchmaker.alerts.maildir import MaildirTransport
-from matchmaker.alerts.smtp import MailServerSettings, SmtpTransport
+from matchmaker.alerts.smtp import DELIVERY_TIMEOUTS, MailServerSettings, SmtpTransport
 from matchmaker.exchange import withdrawals
 from matchmaker.exchange.asking import Asking
 from matchmaker.exchange.choosing import Choosing
@@ -94,8 +95,11 @@ async def open_exchange(
         exchange = Exchange(config, parts, world)
         stack.push_async_callback(_last_refusals, exchange)
         leases = Leases(store, world.new_id(), world.now, max(LEASE_SECONDS, config.peers.deadline_seconds + 30.0))
+        # No delivery lasts longer: else another worker would take the mail over, and send it, too.
+        sending = replace(leases, seconds=max(LEASE_SECONDS, DELIVERY_TIMEOUTS * config.mail.timeout_seconds + 30.0))
         finding = Finding(config, store, following, disclosing, asking, noticing, world)
         mailing = Mailing(config, store, following, links, catalogues, world)
+        await asyncio.to_thread(mailing.warm_up)
         rounds = (
             (following.catch_up, FOLLOW_EVERY_SECONDS),
             (following.save, SAVE_EVERY_SECONDS),
@@ -103,10 +107,11 @@ async def open_exchange(
             (lambda: keep_no_longer(store, config.disclosure, world.now()), PURGE_EVERY_SECONDS),
             (mailing.forget, PURGE_EVERY_SECONDS),
             (mailing.gather, work_every_seconds),
+            *([(finding.queue_missing, PURGE_EVERY_SECONDS)] if searches.on_deposit else []),
             (lambda: step(leases, {SWEEP: partial(_sweep, store), NOTICE: mailing.notice}), work_every_seconds),
             *([(lambda: step(leases, {SEARCH: finding.search}), work_every_seconds)] if searches.on_deposit else []),
             *[(lambda: step(leases, {ASK: finding.ask}), work_every_seconds)] * searches.at_once,
-            *[(_sending(mailing, leases, stack), work_every_seconds) for _ in range(config.mail.at_once)],
+            *[(_sending(mailing, sending, stack), work_every_seconds) for _ in range(config.mail.at_once)],
         )
         for one, every in rounds:
             stack.push_async_callback(_end, asyncio.create_task(forever(one, every)))

@@ -1,9 +1,10 @@
 """What people choose to be alerted of, for themselves and for each case; by their hospital's token or a mail's link."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from gettext import NullTranslations
-from typing import Any
+from typing import Any, cast
 
 from matchmaker.alerts.catalogues import Catalogues
 from matchmaker.alerts.links import Links
@@ -17,6 +18,8 @@ from matchmaker.records.party import Client
 from matchmaker.records.person import Person, address_of
 from matchmaker.store.base import Store
 
+_YEAR_3000 = 32_503_680_000.0
+
 
 @dataclass(frozen=True)
 class Choosing:
@@ -26,6 +29,7 @@ class Choosing:
     following: Following
     links: Links
     catalogues: Catalogues
+    _tokens: list[object] = field(default_factory=lambda: [None, {}])  # as of which directory, and whose they are
 
     def words(self, language: str | None) -> tuple[NullTranslations, str]:
         """Return what the node says in the language nearest to a wanted one, and which that is."""
@@ -39,7 +43,7 @@ class Choosing:
 
     async def of_case(self, owner: Client, case_id: str) -> CaseAlerts:
         """Return what the owner of a case wants to be alerted of. Errors: NotFound."""
-        return _case_alerts((await self.store.choices()).get(await self._public_id(owner, case_id), NONE_CHOSEN))
+        return _case_alerts(self.following.directory.choices.get(await self._public_id(owner, case_id), NONE_CHOSEN))
 
     async def set_of_case(self, owner: Client, case_id: str, wanted: CaseAlerts) -> CaseAlerts:
         """Keep what the owner of a case wants to be alerted of. Errors: NotFound, InvalidRequest."""
@@ -71,7 +75,7 @@ class Choosing:
 
     async def of_address(self, address: str) -> PersonAlerts:
         """Return what an address wants to be alerted of."""
-        choices = (await self.store.choices()).get(address, NONE_CHOSEN)
+        choices = self.following.directory.choices.get(address, NONE_CHOSEN)
         return PersonAlerts(frequency=choices.frequency.value, language=choices.language, **_shown(choices))
 
     async def set_of_address(self, address: str, wanted: PersonAlerts) -> PersonAlerts:
@@ -84,20 +88,29 @@ class Choosing:
 
     async def unsubscribe(self, address: str) -> None:
         """Alert an address of nothing more."""
-        choices = (await self.store.choices()).get(address, NONE_CHOSEN)
+        choices = self.following.directory.choices.get(address, NONE_CHOSEN)
         await self.store.put_choices(address, choices.model_copy(update={"frequency": Frequency.NEVER}))
         await self.following.catch_up()
 
     async def address_of(self, token: str) -> str:
         """Return whose link it is. Errors: NotFound, for every link that is nobody's."""
-        directory = self.following.directory
-        known = {*directory.people, *(one for one in directory.choices if "@" in one)}
-        address = self.links.address_of(token, known)
+        if not self.links.is_token(token):
+            raise _nobodys()
+        address = self._known().get(token) or await self.store.recipient(token)
         if address is None:
-            address = self.links.address_of(token, await self.store.recipients())
-        if address is None:
-            raise NotFound("this link is nobody's; use one of a mail")
+            raise _nobodys()
         return address
+
+    def _known(self) -> Mapping[str, str]:
+        """Return the people's tokens, made anew when the people have changed."""
+        directory = self.following.directory
+        if self._tokens[0] is not directory:
+            self._tokens[:] = [directory, {self.links.token(address): address for address in directory.people}]
+        return cast(Mapping[str, str], self._tokens[1])
+
+
+def _nobodys() -> NotFound:
+    return NotFound("this link is nobody's, or of a mail from long ago; use one of a newer mail")
 
 
 def _common(wanted: CaseAlerts | PersonAlerts) -> dict[str, Any]:
@@ -118,9 +131,12 @@ def _seconds(text: str | None) -> float | None:
         return None
     try:
         at = datetime.fromisoformat(text)
-        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+        seconds = (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         raise InvalidRequest(Problem("snoozedUntil", "expected a day or a time, such as 2027-01-31")) from None
+    if not 0 <= seconds < _YEAR_3000:
+        raise InvalidRequest(Problem("snoozedUntil", "expected a day before the year 3000"))
+    return seconds
 
 
 def _shown(choices: Choices) -> dict[str, Any]:

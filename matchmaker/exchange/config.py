@@ -172,6 +172,7 @@ class Matches(Section):
 
     least_score: Annotated[float, Field(ge=0, le=1)] = 0.10
     answers_days: Annotated[Whole, Field(ge=1, le=90)] = 90
+    unseen_days: Annotated[Whole, Field(ge=30, le=36_525)] = 730
 
 
 class Alerts(Section):

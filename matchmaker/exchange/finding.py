@@ -7,6 +7,7 @@
 An incoming query never comes here.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from matchmaker.exchange.asking import Asking, Planned
@@ -54,15 +55,13 @@ class Finding:
     world: World
 
     async def search(self, work: Work) -> Done:
-        """Search with one case: here, if that was not yet done with its present state; queue the questions to peers."""
+        """Search with one case: here, as rules and data may have changed; queue the questions to peers."""
         case = await self._case(work.subject)
         if case is None:
             return Done.YES
         known = {one.node: one for one in await self.store.inquiries_of(case.public_id)}
-        now, home = self.world.now(), self.config.node.name
-        here = known.get(home)
-        if here is None or here.version != case.kept.version:
-            await self.look_here(case)
+        now = self.world.now()
+        await self.look_here(case)
         await self._queue_questions(case, known, now)
         if not self.config.searches.every_days:
             return Done.YES
@@ -80,7 +79,8 @@ class Finding:
             case.patient, itself, client, lambda one: self.noticing.is_remembered(one.score, one.shared)
         )
         now = self.world.now()
-        await self.store.record(self.noticing.here(case, results, self.disclosing.may_learn, now))
+        may_learn = self.disclosing.may_learn
+        await self.store.record(await asyncio.to_thread(self.noticing.here, case, results, may_learn, now))
         looked = Inquiry(
             case=case.public_id,
             node=self.config.node.name,
@@ -119,6 +119,12 @@ class Finding:
         span = self.config.searches.every_days * _DAY_SECONDS * _FRESH
         return last is not None and last.answered_at is not None and not last.failures and now - last.answered_at < span
 
+    async def queue_missing(self) -> None:
+        """Queue a search with every case that has none: from before there were any, restored, or deposited without."""
+        now, span = self.world.now(), self.config.searches.every_days * _DAY_SECONDS
+        if span:
+            await self.store.queue_searches(now, span)
+
     async def ask(self, work: Work) -> Done:
         """Ask one peer about one case."""
         public_id, _, name = work.subject.partition(" ")
@@ -148,7 +154,8 @@ class Finding:
         turn: list[Turn] = []
 
         def decide(asked: Asked, before: Inquiry | None) -> Inquiry | None:
-            turn[:] = [turns.turn(asked, peer.per_month, failed=bool(before and before.failures))]
+            failed = before is not None and (before.failures > 0 or before.status == ASKING)
+            turn[:] = [turns.turn(asked, peer.per_month, failed=failed)]
             if turn[0] is Turn.WAITS:
                 return _waiting(before, case, peer, now)
             return _about_to_ask(before, case, peer, now) if turn[0] is Turn.COMES else None
@@ -158,11 +165,11 @@ class Finding:
             return Done.YES  # until its next search
         if turn[0] is Turn.WAITS and peer.per_month is not None:
             return await self._later(work, turns.turn_at(asked, peer.per_month, now))
-        return await self._asked(work, case, peer, planned)
+        return await self._asked(work, case, peer, planned, known)
 
-    async def _asked(self, work: Work, case: Case, peer: Peer, planned: Planned) -> Done:
+    async def _asked(self, work: Work, case: Case, peer: Peer, planned: Planned, before: Inquiry | None) -> Done:
         try:
-            (outcome,) = await self.asking.ask(case, planned)
+            (outcome,) = await self.asking.ask(case, planned, keep=True)
         except Changed:
             return Done.YES  # its change has queued a search of its own
         if not isinstance(outcome.outcome, PeerFailure):
@@ -171,6 +178,9 @@ class Finding:
         failures = known.failures if known else 1
         now = self.world.now()
         if outcome.outcome.status is Status.NOT_ASKED:  # for want of a token, or by its breaker
+            if known is not None:  # it took no place, as no question left
+                place = {"asked_at": before.asked_at if before else None}
+                await self.store.note_inquiries([known.model_copy(update=place)])
             return await self._later(work, now + _DAY_SECONDS * (0.5 + turns.share(work.subject, now)))
         return await self._later(work, turns.retry_at(failures, turns.share(f"{work.subject} {failures}", now), now))
 

@@ -38,6 +38,7 @@ from matchmaker.records.person import address_of
 from matchmaker.store.base import Store
 from matchmaker.store.kept_matches import Wanted
 
+_MOST_EVENTS = 500
 _CURSOR = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)-([0-9a-f]{32})")
 
 
@@ -83,7 +84,8 @@ class FollowUp:
         )
         found = await self.store.matches(asked)
         page = found[: wanted.limit]
-        views = [await self._view(owner, match, _side_for(match, owner, asked)) for match in page]
+        shown = [match for match in page if await self._may_see(owner, match)]
+        views = [await self._view(owner, match, _side_for(match, owner, asked)) for match in shown]
         more = f"{page[-1].changed_at!r}-{page[-1].id}" if len(found) > wanted.limit else None
         return MatchList(matches=tuple(views), next=more)
 
@@ -127,8 +129,10 @@ class FollowUp:
             before = known.side_of(side.case) or side
             after = _changed(before, change, who, now)
             match = known.model_copy(update={"sides": tuple(after if s.case == side.case else s for s in known.sides)})
-            if not after.tells or (before.tells and before.solution == after.solution):
+            if not after.tells or after.solution == before.told_as:
                 return Noted(match)
+            told = after.model_copy(update={"told_as": after.solution})
+            match = match.model_copy(update={"sides": tuple(told if s.case == side.case else s for s in match.sides)})
             return solved(
                 match, Sighting(match, self.noticing.addressees(match, others), self.noticing.thresholds), now
             )
@@ -142,27 +146,11 @@ class FollowUp:
         return [case.kept for case in cases if case is not None]
 
     def _check(self, owner: Client, side: Side, change: MatchChange) -> None:
-        status = Status(change.status) if change.status else side.status
-        problems = []
-        if status is Status.NOT_A_MATCH and not (change.reason or side.reason):
-            problems.append(Problem("reason", "say why it is not a match"))
-        if change.reason and status is not Status.NOT_A_MATCH:
-            problems.append(Problem("reason", "goes with the status 'not a match'"))
-        told_now = [name for name in ("diagnosis", "helped", "tell") if getattr(change, name) is not None]
-        if told_now and status is not Status.SOLVED:
-            problems.append(Problem(told_now[0], "goes with the status 'solved'"))
-        diagnosed = side.solution is not None and side.solution.diagnosis is not None
-        if status is Status.SOLVED and change.diagnosis is None and not diagnosed:
-            problems.append(
-                Problem("diagnosis", "say what the diagnosis is: an id such as MIM:614923, a label, or both")
-            )
-        for n, one in enumerate(change.helped or ()):
-            if one.name is None and one.code is None:
-                problems.append(Problem(f"helped[{n}]", "expected a name, a code, or both"))
-        if change.diagnosis and change.diagnosis.id is None and change.diagnosis.label is None:
-            problems.append(Problem("diagnosis", "expected an id, a label, or both"))
+        problems = [*_status_problems(side, change), *_solution_problems(side, change)]
         if change.by and not self._is_colleague(owner, address_of(change.by)):
             problems.append(Problem("by", "is nobody of your institution here; see matchmaker user list"))
+        if len(side.history) > _MOST_EVENTS:
+            problems.append(Problem("note" if change.note else "status", "the history of this match is full"))
         if problems:
             raise InvalidRequest(*problems)
 
@@ -173,9 +161,20 @@ class FollowUp:
 
     async def _known(self, owner: Client, match_id: str) -> Match:
         match = await self.store.match(match_id)
-        if match is None or not match.sides_of(owner.name):
+        if match is None or not match.sides_of(owner.name) or not await self._may_see(owner, match):
             raise _missing(match_id)
         return match
+
+    async def _may_see(self, owner: Client, match: Match) -> bool:
+        """Tell whether an owner may still learn of the other case, where both are of this node: sharing may change."""
+        if match.other is not None:
+            return True
+        cases = {one.case: await self.store.case_known(one.case) for one in match.sides}
+        mine = match.sides_of(owner.name)[0]
+        own, other = (
+            next(cases[one.case] for one in match.sides if (one.case == mine.case) is same) for same in (True, False)
+        )
+        return own is not None and other is not None and self.disclosing.may_learn(own.kept, other.kept)
 
     async def _side_named(self, owner: Client, match: Match, case_id: str | None) -> Side:
         sides = match.sides_of(owner.name)
@@ -284,6 +283,31 @@ class FollowUp:
         query = f"subject={quote(subject)}&body={quote(body)}"
         mailto = f"mailto:{quote(address, safe='@')}?{query}" if address else None
         return PrefilledMessage(to=address or other.contact.href, subject=subject, body=body, mailto=mailto)
+
+
+def _status_problems(side: Side, change: MatchChange) -> list[Problem]:
+    """Return what is wrong with a status and its reason."""
+    status = Status(change.status) if change.status else side.status
+    if status is Status.NOT_A_MATCH and not (change.reason or side.reason):
+        return [Problem("reason", "say why it is not a match")]
+    if change.reason and status is not Status.NOT_A_MATCH:
+        return [Problem("reason", "goes with the status 'not a match'")]
+    return []
+
+
+def _solution_problems(side: Side, change: MatchChange) -> list[Problem]:
+    """Return what is wrong with what a match came to."""
+    status = Status(change.status) if change.status else side.status
+    told = [name for name in ("diagnosis", "helped", "tell") if getattr(change, name) is not None]
+    if status is not Status.SOLVED:
+        return [Problem(told[0], "goes with the status 'solved'")] if told else []
+    known = side.solution is not None and side.solution.diagnosis is not None
+    if change.diagnosis is None and not known:
+        return [Problem("diagnosis", "say what it is: an id such as MIM:614923, a label, or both")]
+    if change.diagnosis and change.diagnosis.id is None and change.diagnosis.label is None:
+        return [Problem("diagnosis", "expected an id, a label, or both")]
+    empty = [n for n, one in enumerate(change.helped or ()) if one.name is None and one.code is None]
+    return [Problem(f"helped[{n}]", "expected a name, a code, or both") for n in empty]
 
 
 def _changed(side: Side, change: MatchChange, who: str, now: float) -> Side:

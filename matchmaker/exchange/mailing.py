@@ -10,7 +10,6 @@ A worker that dies between the mail server's answer and our note of it sends the
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.errors import MessageError
 from email.message import EmailMessage
 
 from matchmaker.alerts import compose, schedule
@@ -25,13 +24,13 @@ from matchmaker.exchange.world import World
 from matchmaker.policy.levels import contact_of
 from matchmaker.policy.names import name_for
 from matchmaker.policy.turns import share
-from matchmaker.records.alert import Alert, Mail, MailKind, MailState, Role
+from matchmaker.records.alert import Alert, Mail, MailKind, MailState, News, Role
 from matchmaker.records.case import Case
-from matchmaker.records.choices import Choices
+from matchmaker.records.choices import Choices, Frequency
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.match import Match
 from matchmaker.records.work import Work
-from matchmaker.store.base import Store
+from matchmaker.store.base import Store, StoreError
 
 logger = logging.getLogger(__name__)
 
@@ -59,18 +58,41 @@ class Mailing:
         directory, wait = self.following.directory, self.config.alerts.gather_seconds
         due = []
         for one in waiting:
-            chosen = directory.choices.get(one.recipient, _NO_CHOICES).frequency
-            at = schedule.due_at(one, chosen, wait)
-            if at is not None and at <= now:
+            at = schedule.due_at(one, directory.choices.get(one.recipient, _NO_CHOICES).frequency, wait)
+            if at is not None and at <= now and self._wants_mails(one.recipient):
                 due.append(one.recipient)
         made = 0
         for some in batches(due, _AT_ONCE):
             mails = [
-                Mail(id=self.world.new_id(), recipient=one, kind=MailKind.MATCHES, created_at=now, due=now)
+                Mail(
+                    id=self.world.new_id(),
+                    recipient=one,
+                    kind=MailKind.MATCHES,
+                    created_at=now,
+                    due=now,
+                    token=self.links.token(one),
+                )
                 for one in some
             ]
             made += await self.store.gather(mails, now)
         return made
+
+    def _wants_mails(self, address: str) -> bool:
+        """Tell whether somebody is to get mails about matches now: neither disabled, nor out, nor snoozing."""
+        directory = self.following.directory
+        person, chosen = directory.people.get(address), directory.choices.get(address, _NO_CHOICES)
+        if chosen.frequency is Frequency.NEVER or (person is not None and person.disabled_at is not None):
+            return False
+        return chosen.snoozed_until is None or chosen.snoozed_until <= self.world.now()
+
+    def warm_up(self) -> None:
+        """Compile what mails are made of in every language, so that nobody waits for it."""
+        for language in self.catalogues.languages():
+            mail = Mail(id="0", recipient="nobody@localhost", kind=MailKind.MATCHES, created_at=0.0)
+            compose.test_message(self._envelope(mail, language, subscribed=True), self.catalogues.of(language))
+            line = compose.Line("", 0.0, News.FOUND, "")
+            envelope = self._envelope(mail, language, subscribed=True)
+            compose.matches_message(envelope, (line,), 1, self.catalogues.of(language))
 
     async def send(self, work: Work, transport: Transport) -> Done:
         """Send one mail, and note what became of it."""
@@ -80,19 +102,23 @@ class Mailing:
         now = self.world.now()
         delivery = await self._delivered(mail, transport)
         settled = self._after(mail, delivery) if delivery else schedule.empty(mail, now)
-        await self.store.settle_mail(settled, work)
         if settled.state is MailState.SENT and mail.kind is MailKind.WITHDRAWAL and mail.about:
             public_id, _, name = mail.about.partition(" ")
             line = LedgerLine(now, Happened.NOTIFIED, name, public_id, detail="of its withdrawal")
-            await self.store.write_ledger([line])
+            await self.store.write_ledger([line])  # first: better twice than not at all
+        await self.store.settle_mail(settled, work)
         return Done.ALREADY
 
     async def _delivered(self, mail: Mail, transport: Transport) -> Delivery | None:
-        """Write a mail and hand it over; None where nothing is left to say."""
+        """Write a mail and hand it over; None where nothing is left to say, or nobody wants it any more."""
+        if mail.kind is MailKind.MATCHES and not self._wants_mails(mail.recipient):
+            return None
         try:
             message = await self._message(mail)
-        except (ValueError, MessageError) as error:  # such as an address that no mail can bear
-            return Delivery(Outcome.NEVER, f"it cannot be written: {error}")
+        except StoreError:
+            raise
+        except Exception as error:  # noqa: BLE001 - such as an address that no mail can bear: never tried again
+            return Delivery(Outcome.NEVER, f"it cannot be written ({type(error).__name__})")
         return await transport.deliver(message, mail.recipient, mail.id) if message else None
 
     def _after(self, mail: Mail, delivery: Delivery) -> Mail:
@@ -100,11 +126,11 @@ class Mailing:
         if delivery.outcome is Outcome.TAKEN:
             return schedule.sent(mail, now)
         if delivery.outcome is Outcome.NEVER:
-            logger.error("a mail is given up: %s; see: matchmaker mail list", delivery.reason)
+            logger.error("a mail is given up; see: matchmaker mail list")
             return schedule.given_up(mail, delivery.reason, now)
         chance, days = share(f"{mail.id} {mail.attempts}", now), settings.give_up_days
         failed = schedule.after_failure(mail, delivery.reason, now, chance, settings.retry_seconds, days * _DAY_SECONDS)
-        logger.warning("a mail is not sent yet, after %d tries: %s", failed.attempts, delivery.reason)
+        logger.warning("a mail is not sent yet, after %d tries; see: matchmaker mail list", failed.attempts)
         return failed
 
     async def _message(self, mail: Mail) -> EmailMessage | None:
@@ -180,10 +206,11 @@ class Mailing:
         return Done.ALREADY
 
     async def forget(self) -> None:
-        """Forget mails that were settled long ago, and what peers have shown of their cases."""
+        """Forget mails that were settled long ago, what peers have shown of their cases, and matches that faded."""
         now = self.world.now()
         await self.store.forget_mails(now - self.config.mail.keep_days * _DAY_SECONDS)
         await self.store.forget_answers(now - self.config.matches.answers_days * _DAY_SECONDS)
+        await self.store.forget_unseen(now - self.config.matches.unseen_days * _DAY_SECONDS)
 
 
 def message_id(mail_id: str, sender: str) -> str:

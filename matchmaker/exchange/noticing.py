@@ -8,6 +8,7 @@ asked      a peer's question was told of a case: news for that case's owner
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from email.headerregistry import Address
 from math import floor
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -28,7 +29,7 @@ from matchmaker.policy.levels import evidence
 from matchmaker.policy.news import NONE_CHOSEN, Addressee, Details, Kin, Sighting, Thresholds, flag_of
 from matchmaker.records.alert import NOBODY, Role
 from matchmaker.records.case import Case, KeptCase
-from matchmaker.records.match import Flag, Match, Other, SharedGene, Side, Solution, match_id
+from matchmaker.records.match import Flag, Match, Other, SharedGene, Side, Solution, match_id, of_what_is_shared
 from matchmaker.records.party import Client, Peer
 from matchmaker.records.person import address_of
 from matchmaker.records.sharing import Level
@@ -112,17 +113,16 @@ class Noticing:
 
     def asked(self, patient: Patient, client: Client, told: Iterable[Result], now: float) -> tuple[Sighting, ...]:
         """Return the sightings of a question that a node is told cases of. Of the question stays what is shared."""
-        digest = _version(patient.to_json())
         results = (one for one in told if self.is_remembered(one.score, one.shared))
-        return tuple(self._asked(patient, digest, client, result, now) for result in results)
+        return tuple(self._asked(patient, client, result, now) for result in results)
 
-    def _asked(self, patient: Patient, digest: str, client: Client, result: Result, now: float) -> Sighting:
+    def _asked(self, patient: Patient, client: Client, result: Result, now: float) -> Sighting:
         case, contact = result.case, patient.contact.to_json()
         match = Match(
             id=match_id(client.name, case.public_id, patient.id),
             node=client.name,
             sides=(_side(case),),
-            other=Other(id=patient.id, contact=contact, version=digest),
+            other=Other(id=patient.id, contact=contact),
             score=result.score,
             genes=_genes(result.shared),
             flag=Flag.PERSON if result.alike else None,
@@ -233,7 +233,16 @@ def mail_address(contact: dict[str, Any]) -> str | None:
         email = email[0] if email else None
     if not email and str(contact.get("href", "")).startswith("mailto:"):
         email = unquote(urlsplit(contact["href"]).path.split(",")[0])
-    return address_of(email) if email and email.isascii() else None
+    return address_of(email) if email and is_mailable(email) else None
+
+
+def is_mailable(address: str) -> bool:
+    """Tell whether a mail can be written to an address (RFC 5322, 3.4.1), in ASCII."""
+    try:
+        Address(addr_spec=address)
+    except Exception:  # noqa: BLE001 - the parser of the standard library raises whatever it likes on strange ones
+        return False
+    return address.isascii() and address.isprintable() and " " not in address
 
 
 def _side(case: KeptCase, *, score: float | None = None, hidden: bool = False) -> Side:
@@ -258,12 +267,15 @@ def _genes(genes: Iterable[MatchedGene]) -> tuple[SharedGene, ...]:
 
 
 def _told(result: Result, *, turned: bool) -> dict[str, Any]:
-    """Return the explanation and the parts that a result was told with; `turned`: with the case found as the query."""
+    """Return the explanation and the parts that a result was told with.
+
+    `turned`: with the case found as the query, and nothing that the one who asked has alone.
+    """
     told = from_json(result.json)
     explanation = told.get("_explanation", {})
     if turned:
         related = [{**one, "query": one["match"], "match": one["query"]} for one in explanation.get("relatedTerms", ())]
-        explanation = {**explanation, "relatedTerms": related}
+        explanation = of_what_is_shared({**explanation, "relatedTerms": related})
     parts = {name: told["_score"][name] for name in _PARTS} if "_score" in told else None
     return {"explanation": explanation, "parts": parts}
 

@@ -16,7 +16,7 @@ from matchmaker.records.case import Case
 from matchmaker.records.inquiry import Inquiry, PeerHealth
 from matchmaker.records.ledger import LedgerLine
 from matchmaker.records.party import Client
-from matchmaker.store.base import NOTICE, Store
+from matchmaker.store.base import Store
 
 MOST_LINES = 1_000_000
 
@@ -34,11 +34,7 @@ async def report_on(store: Store, case: Case, limit: int = MOST_LINES, skip: int
     """Return what the ledger shows of a case: at most `limit` lines, from behind the first `skip`."""
     lines = await store.lines_of(case.public_id, limit, skip)
     begun = f"{case.public_id} "
-    notices = [
-        work.subject.removeprefix(begun)
-        for work in await store.queued()
-        if work.kind == NOTICE and work.subject.startswith(begun)
-    ]
+    notices = await store.notices_of(case.public_id)
     unsent = await store.mails([MailState.WAITING, MailState.GIVEN_UP], MOST_LINES)
     notices += [mail.about.removeprefix(begun) for mail in unsent if mail.about and mail.about.startswith(begun)]
     return Disclosed(case, tuple(lines), tuple(sorted(set(notices))))

@@ -245,7 +245,9 @@ class Exchange:
     async def _remember(self, case: Case, results: Sequence[Result]) -> None:
         now = self._world.now()
         try:
-            await self._store.record(self._noticing.here(case, results, self._disclosing.may_learn, now))
+            may_learn = self._disclosing.may_learn
+            found = await asyncio.to_thread(self._noticing.here, case, results, may_learn, now)
+            await self._store.record(found)
         except StoreBusy as error:  # who searched is answered all the same; the next search finds it again
             logger.warning("what was found here is not kept: %s", error)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from matchmaker.policy.consent import same_institution
 from matchmaker.records.alert import NOBODY, Alert, News, Role
 from matchmaker.records.choices import Choices, Frequency
-from matchmaker.records.match import Flag, Match, Other, Side, Status
+from matchmaker.records.match import Flag, Match, Other, SharedGene, Side, Status
 
 BETTER_BY = 0.05  # a rise of the score that is worth a mail
 NONE_CHOSEN = Choices()
@@ -74,7 +74,7 @@ def noted(known: Match | None, sighting: Sighting) -> Noted:
 
 def _news_to(side: Side, news: News | None) -> News | None:
     """Return what a sighting is to the owner of a side; one who has looked at the match already has found it."""
-    return News.FOUND if not side.alerted and side.status is Status.NEW else news
+    return News.FOUND if news is not News.SOLVED and not side.alerted and side.status is Status.NEW else news
 
 
 def solved(match: Match, sighting: Sighting, now: float) -> Noted:
@@ -182,7 +182,7 @@ def _merged(known: Match | None, found: Match) -> tuple[Match, News | None]:
     if known is None:
         return found.model_copy(update={"news": 1, "news_score": found.score, "told": told}), News.FOUND
     news = _news(known, found)
-    update = {
+    update: dict[str, object] = {
         "sides": tuple(_side(known, side) for side in found.sides),
         "other": _other(known, found),
         "asked": known.asked or found.asked,
@@ -193,26 +193,39 @@ def _merged(known: Match | None, found: Match) -> tuple[Match, News | None]:
         "first_seen": known.first_seen,
         "changed_at": known.changed_at,
         "news": known.news,
-        "news_score": max(known.news_score, found.score),
+        "news_score": max(known.news_score, found.score) if news else known.news_score,
         "told": tuple(sorted({*known.told, *told})),
     }
     if found.was_asked and not found.asked:
         update["flag"] = found.flag or known.flag  # a question may show less than an answer did
-        if known.asked and found.score <= known.score:
-            update.update({name: getattr(known, name) for name in ("score", "genes", "explanation", "parts")})
+        if known.asked:
+            update["genes"] = _all_genes(known, found)
+            names = ("score", "explanation", "parts") if found.score <= known.score else ()
+            update.update({name: getattr(known, name) for name in names})
     return found.model_copy(update=update), news
 
 
+def _all_genes(known: Match, found: Match) -> tuple[SharedGene, ...]:
+    """Return the genes that either shows, and those with a variant in common as such."""
+    genes = {gene.key: gene for gene in known.genes}
+    genes.update({gene.key: gene for gene in found.genes if gene.same_variant or gene.key not in genes})
+    return tuple(genes[key] for key in sorted(genes))
+
+
 def _told_of(match: Match) -> tuple[str, ...]:
-    """Return what of genes and variants was in common, in words that are compared."""
+    """Return what of genes and variants was in common, and what the other side was solved as, to be compared."""
     genes = {gene.key for gene in match.genes}
-    return tuple(sorted({*genes, *(f"{gene.key} variant" for gene in match.genes if gene.same_variant)}))
+    variants = {f"{gene.key} variant" for gene in match.genes if gene.same_variant}
+    return tuple(sorted({*genes, *variants, *_solutions(match)}))
+
+
+def _solutions(match: Match) -> set[str]:
+    return {f"solved {match.other.solution.to_text()}"} if match.other and match.other.solution else set()
 
 
 def _news(known: Match, found: Match) -> News | None:
     """Return in which way a match is news beside all that was ever told of it."""
-    theirs, before = (one.other.solution if one.other else None for one in (found, known))
-    if theirs and theirs != before:
+    if not _solutions(found) <= set(known.told):
         return News.SOLVED
     if found.score >= known.news_score + BETTER_BY or not set(_told_of(found)) <= set(known.told):
         return News.STRONGER

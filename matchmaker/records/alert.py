@@ -66,7 +66,8 @@ class MailState(StrEnum):
 class Mail(Record):
     """One mail to one recipient. Its id makes its Message-ID, the same for every try.
 
-    `about` is the subject of a NOTICE work: "PUBLIC_ID NAME". `alerts` counts those that it was made for.
+    `about` is the subject of a NOTICE work: "PUBLIC_ID NAME". `token` stands for the recipient in links. `alerts`
+    counts those that it was made for.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Mail(Record):
     kind: MailKind
     created_at: float
     about: str | None = None
+    token: str | None = None
     alerts: int = 0
     state: MailState = MailState.WAITING
     attempts: int = 0

@@ -5,6 +5,7 @@ and a history of its own, as two doctors may see one match differently.
 """
 
 import hashlib
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
@@ -72,10 +73,10 @@ class Event(Record):
 class Side(Record):
     """The part of a match that is ours: the case by its public id, its owner and person, the version that was compared.
 
-    `reason` goes with NOT_A_MATCH, `solution` with SOLVED; `tells`: the other side may see it. `quiet` says why nobody
-    was alerted of the last news, None: somebody was; `alerted`: somebody ever was. `score` is what this side's owner
-    may know of it, None: as the match's. `hidden`: the other case is not shared with this one's owner, who learns
-    nothing of the match.
+    `reason` goes with NOT_A_MATCH, `solution` with SOLVED; `tells`: the other side may see it, and was told `told_as`.
+    `quiet` says why nobody was alerted of the last news, None: somebody was; `alerted`: somebody ever was. `score` is
+    what this side's owner may know of it, None: as the match's. `hidden`: the other case is not shared with this one's
+    owner, who learns nothing of the match.
     """
 
     case: str
@@ -86,6 +87,7 @@ class Side(Record):
     reason: str | None = None
     solution: Solution | None = None
     tells: bool = False
+    told_as: Solution | None = None
     quiet: str | None = None
     alerted: bool = False
     score: float | None = None
@@ -96,8 +98,8 @@ class Side(Record):
 class Other(Record):
     """The case at another node: the id by which that node names it, and whom to write to.
 
-    `version` is a digest of what it was shown as. `answer` is the patient as it was shown to us in an answer of the
-    node, for ninety days; of a question of it nothing is kept but what is shared. `solution` is what its owner told.
+    `version` is a digest of what it was shown as in an answer. `answer` is the patient as that showed it, for ninety
+    days; of a question of it nothing is kept but what is shared. `solution` is what its owner told.
     """
 
     id: str
@@ -167,6 +169,13 @@ class Match(Record):
     def score_for(self, side: Side) -> float:
         """Return the score as a side may know it."""
         return self.score if side.score is None else side.score
+
+
+def of_what_is_shared(explanation: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an explanation without what the other case alone has: of its terms, the ancestors that both share."""
+    related = [{**one, "match": one["through"]} for one in explanation.get("relatedTerms", ())]
+    kept = {name: explanation[name] for name in ("sharedTerms", "sharedGenes") if name in explanation}
+    return {**kept, **({"relatedTerms": related} if related else {})}
 
 
 def match_id(node: str, case: str, other: str) -> str:

@@ -325,6 +325,12 @@ class Store(People, Matches, Mails, Protocol):
     async def release(self, work: Work, due: float) -> bool:
         """Give a piece back, to be done from `due` on. False when it is held by another meanwhile."""
 
+    async def notices_of(self, public_id: str) -> list[str]:
+        """Return the names of those who are yet to be told that a case was withdrawn: its NOTICE work."""
+
+    async def queue_searches(self, now: float, within: float) -> int:
+        """Queue a SEARCH with every live case that has none, spread over `within` seconds; return with how many."""
+
     async def queued(self) -> list[Work]:
         """Return all work that waits or is being done, by kind and subject."""
 

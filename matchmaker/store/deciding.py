@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import Case
 from matchmaker.records.inquiry import Asked, Inquiry
-from matchmaker.records.match import Match
+from matchmaker.records.match import Match, of_what_is_shared
 from matchmaker.store.base import Draft, Outcome, StoreHasOthers
 
 COUNTERS = ("revision", "parties", "reference", "requests", "results")
@@ -59,13 +59,10 @@ def check_copy(source: str, identity: str, filled: str, counters: Mapping[str, i
         raise StoreHasOthers("it was written to since it was filled, or is the source itself; choose an empty store")
 
 
-def asked_of(rows: Sequence[tuple[float, bool]], waiting: Sequence[Inquiry], case: str) -> Asked:
-    """Return how much a node was asked: when about each case, and whether that is `case`; and who waits to be asked."""
-    own = next((one.at for one in waiting if one.case == case), None)
-    others = [one for one in waiting if one.case != case]
-    before = [one for one in others if own is None or (one.at, one.case) < (own, case)]
+def asked_of(rows: Sequence[tuple[float, bool]], waiting: int, before: int) -> Asked:
+    """Return how much a node was asked: when about each case, and whether that is the one meant; and how many wait."""
     times = tuple(at for at, _ in rows)
-    return Asked(times=times, among=any(among for _, among in rows), waiting=len(others), before=len(before))
+    return Asked(times=times, among=any(among for _, among in rows), waiting=waiting, before=before)
 
 
 def of_withdrawn(inquiry: Inquiry) -> Inquiry:
@@ -77,4 +74,4 @@ def of_withdrawn(inquiry: Inquiry) -> Inquiry:
 def without_answer(match: Match) -> Match:
     """Return a match without what the other node showed of its case; contact, score and what is shared stay."""
     other = match.other.model_copy(update={"answer": None}) if match.other else None
-    return match.model_copy(update={"other": other})
+    return match.model_copy(update={"other": other, "explanation": of_what_is_shared(match.explanation), "parts": None})

@@ -8,7 +8,7 @@ from matchmaker.records.alert import Alert, Mail
 from matchmaker.records.case import Case, key_of, version_of
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Match
-from matchmaker.store.entries import Entry, case_values, side_values
+from matchmaker.store.entries import Entry, case_values, match_values, side_values
 
 ENTRY_FIELDS: dict[str, tuple[str, ...]] = {
     "case": ("owner", "id", "_id", "sharing", "patient", "created_at", "updated_at", "revision", "person", "family"),
@@ -69,15 +69,17 @@ def document_of(kind: str, values: list[Any]) -> dict[str, Any]:
     return document
 
 
-_SIDE = ("case", "owner", "score", "status")
+_SIDE = ("case", "owner", "node", "score", "status")
 
 
 def _of_match(content: str) -> dict[str, Any]:
     match = Match.parse(content)
+    answered_at, forgotten_from = match_values(match)
     return {
         "node": match.node,
         "changed_at": match.changed_at,
-        "answered_at": match.other.answered_at if match.other and match.other.answer is not None else None,
+        "answered_at": answered_at,
+        "forgotten_from": forgotten_from,
         "genes": [gene.key for gene in match.genes],
         "sides": [dict(zip(_SIDE, side_values(match, side), strict=True)) for side in match.sides],
     }
@@ -92,12 +94,17 @@ def _of_alert(content: str) -> dict[str, Any]:
 def _of_mail(content: str) -> dict[str, Any]:
     mail = Mail.parse(content)
     told = {"recipient": mail.recipient, "state": mail.state.value}
-    return {**told, "created_at": mail.created_at, "alerts": mail.alerts}
+    return {**told, "created_at": mail.created_at, "alerts": mail.alerts, "token": mail.token}
 
 
 def _of_inquiry(content: str) -> dict[str, Any]:
     inquiry = Inquiry.parse(content)
-    return {"_id": f"{inquiry.case}:{inquiry.node}", "status": inquiry.status, "asked_at": inquiry.asked_at}
+    return {
+        "_id": f"{inquiry.case}:{inquiry.node}",
+        "status": inquiry.status,
+        "at": inquiry.at,
+        "asked_at": inquiry.asked_at,
+    }
 
 
 # What stands beside a content in JSON, because it is looked for.

@@ -212,9 +212,16 @@ def alert_values(alert: Alert) -> list[Any]:
     return [alert.match, alert.recipient, alert.number, alert.mail, content]
 
 
-def side_values(match: Match, side: Side) -> tuple[str, str, float, str]:
-    """Return what a side of a match is looked for by: case, owner, score and status. A hidden one is of nobody."""
-    return side.case, "" if side.hidden else side.owner, match.score_for(side), side.status.value
+def side_values(match: Match, side: Side) -> tuple[str, str, str, float, str]:
+    """Return what a side of a match is looked for by: case, owner, node, score, status. A hidden one is of nobody."""
+    return side.case, "" if side.hidden else side.owner, match.node, match.score_for(side), side.status.value
+
+
+def match_values(match: Match) -> tuple[float | None, float | None]:
+    """Return when the answer came that is kept with a match; and when that was seen, while nobody looks after it."""
+    answered_at = match.other.answered_at if match.other and match.other.answer is not None else None
+    looked_after = any(side.history for side in match.sides)
+    return answered_at, None if looked_after else match.last_seen
 
 
 def collection_text(collection: Collection) -> str:

@@ -81,6 +81,9 @@ class Matches(Protocol):
     async def forget_answers(self, before: float) -> int:
         """Forget what peers showed of their cases before; ids, contacts, scores and what is shared stay."""
 
+    async def forget_unseen(self, before: float) -> int:
+        """Forget matches that were last seen before, and that nobody has looked after."""
+
     async def note_inquiries(self, inquiries: Sequence[Inquiry]) -> None:
         """Keep the last outcome of asking a node about a case."""
 
@@ -146,8 +149,8 @@ class Mails(Protocol):
     async def retry_mail(self, mail_id: str, now: float) -> bool:
         """Queue a mail anew that was given up; False: there is none such."""
 
-    async def recipients(self) -> list[str]:
-        """Return every address that mails were made for, or alerts wait for."""
+    async def recipient(self, token: str) -> str | None:
+        """Return the address for which a token stands in the links of its mails."""
 
     async def forget_mails(self, before: float) -> int:
-        """Forget mails that were settled before; that their matches were alerted of is kept."""
+        """Forget mails that were made before, but for those that wait or were given up; their alerts stay."""

@@ -7,6 +7,7 @@ import pytest
 
 from matchmaker.policy.news import (
     BETTER_BY,
+    NOBODY_TO_ALERT,
     Addressee,
     Details,
     Kin,
@@ -668,10 +669,13 @@ def test_one_of_a_cases_people_who_learns_of_it_is_enough_for_it_not_to_be_quiet
         assert result.match.sides[0].quiet is None
 
 
-def test_a_case_without_an_address_is_an_alert_for_the_operator_and_not_quiet() -> None:
+def test_a_case_without_an_address_is_an_alert_for_the_operator_once_and_quiet_until_there_is_one() -> None:
     result = seen(None, answered(0.5, BCKDK), to(NOBODY))
     assert news_of(result) == [(NOBODY, News.FOUND)]
-    assert result.match.sides[0].quiet is None
+    side = result.match.sides[0]
+    assert (side.quiet, side.alerted) == (NOBODY_TO_ALERT, False)
+    assert seen(result.match, answered(0.9, BCKDK, TTN), to(NOBODY)).alerts == ()
+    assert news_of(seen(result.match, answered(0.5, BCKDK), to())) == [("roe@dublin.example", News.FOUND)]
 
 
 def test_the_contact_at_a_node_that_tells_nobody_is_alerted_with_the_id_that_it_knows() -> None:

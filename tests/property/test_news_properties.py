@@ -142,7 +142,7 @@ def test_nobody_is_told_twice_that_a_match_is_found(seen: list[Sighting]) -> Non
     """ "Hidden and revealed, weaker and stronger": each side's people are told of a match as of a new one once."""
     before = {side.case: False for side in seen[0].match.sides}
     for result in all_noted(seen):
-        ours = [alert for alert in result.alerts if alert.role is Role.OURS]
+        ours = [alert for alert in result.alerts if alert.role is Role.OURS and alert.recipient != NOBODY]
         assert all(before[alert.case] is (alert.news is not News.FOUND) for alert in ours)
         after = {side.case: side.alerted for side in result.match.sides}
         assert all(after[case] for case, alerted in before.items() if alerted)

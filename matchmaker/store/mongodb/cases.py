@@ -1,7 +1,6 @@
 """Cases, with what is written beside them: revision, audit, work."""
 
 import asyncio
-import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -91,8 +90,9 @@ class Cases(Matches):
             line = AuditLine(revision, float(now), owner, Action.WITHDRAWN, left.public_id)
             await self.of("audit").insert_one(_audit_document(line), session=session)
             # Subjects of questions to peers begin with the case's id.
-            its = {"subject": {"$regex": f"^{re.escape(text(left.public_id))}( |$)"}}
-            await self.of("work").delete_many(its, session=session)
+            begun = text(left.public_id)
+            its = [{"subject": begun}, {"subject": {"$gt": f"{begun} ", "$lt": f"{begun}!"}}]
+            await self.of("work").delete_many({"$or": its}, session=session)
             await self.forget_matches(left.public_id, session)
             await self.queue(SWEEP, left.public_id, revision, now, session)
             await self._queue_notices(left.public_id, revision, now, session)

@@ -7,7 +7,6 @@ again, so that revisions are gapless in the order of commits.
 import asyncio
 import inspect
 import secrets
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -24,7 +23,6 @@ from matchmaker.policy.fingerprints import keyed
 from matchmaker.records.party import DEFAULT_PER_MONTH
 from matchmaker.store.base import Revisions, StoreBusy, StoreUnusable
 from matchmaker.store.deciding import COUNTERS, FRESH_PARTIES
-from matchmaker.store.documents import document_of
 from matchmaker.store.mongodb.errors import speaking
 
 Document = dict[str, Any]
@@ -125,6 +123,8 @@ class Database:
         await cases.create_index([("live", ASCENDING), ("revision", ASCENDING), ("version", ASCENDING)])
         await self.of("clients").create_index([("token_sha256", ASCENDING)], unique=True)
         await self.of("work").create_index([("due", ASCENDING)])
+        await self.of("work").create_index([("kind", ASCENDING), ("due", ASCENDING), ("subject", ASCENDING)])
+        await self.of("work").create_index([("subject", ASCENDING)])
         await self.of("ledger").create_index([("chain", ASCENDING), ("number", ASCENDING)])
         await self.of("ledger").create_index([("case_id", ASCENDING), ("at", ASCENDING)])
         await self.of("ledger").create_index([("kind", ASCENDING), ("at", ASCENDING)])
@@ -133,6 +133,10 @@ class Database:
         await self.of("matches").create_index([("sides.owner", ASCENDING), *changes])
         await self.of("matches").create_index([("sides.case", ASCENDING), *changes])
         await self.of("matches").create_index([("answered_at", ASCENDING)])
+        await self.of("matches").create_index([("forgotten_from", ASCENDING)])
+        await self.of("matches").create_index([("genes", ASCENDING), ("sides.owner", ASCENDING)])
+        await self.of("mails").create_index([("token", ASCENDING)])
+        await self.of("inquiries").create_index([("node", ASCENDING), ("status", ASCENDING), ("at", ASCENDING)])
         await self.of("alerts").create_index([("match", ASCENDING)])
         await self.of("alerts").create_index([("mail", ASCENDING), ("recipient", ASCENDING), ("due", ASCENDING)])
         await self.of("mails").create_index([("recipient", ASCENDING), ("created_at", ASCENDING)])
@@ -155,8 +159,6 @@ class Database:
         await self.of("cases").update_many({"person": {"$exists": False}}, {"$set": kept})
         asked = {"per_month": DEFAULT_PER_MONTH, "notify": False}
         await self.of("peers").update_many({"notify": {"$exists": False}}, {"$set": asked})
-        if (await self.meta())[FACTS]["schema"] in {1, 2}:
-            await self._queue_searches()
         await self.chain_former_lines()
         if (await self.meta())[FACTS]["schema"] == 1:  # it kept the genes themselves
             secret = (await self.meta())[FACTS]["secret"]
@@ -165,14 +167,6 @@ class Database:
                     digest = {"_id": keyed(secret, row["_id"])}
                     await self.of("matched_genes").update_one(digest, {"$set": {"matched": True}}, upsert=True)
                     await self.of("matched_genes").delete_one({"_id": row["_id"]})
-
-    async def _queue_searches(self) -> None:
-        """Queue a search with every case from before there were any, within a week."""
-        now = time.time()
-        async for row in self.of("cases").find({"live": True}, {"_id": 1, "revision": 1}):
-            values = ["search", row["_id"], row["revision"], now + secrets.randbelow(604_800), 0]
-            piece = document_of("work", values)
-            await self.of("work").update_one({"_id": piece["_id"]}, {"$setOnInsert": piece}, upsert=True)
 
     async def chain_former_lines(self) -> None:
         """Put the ledger's lines of version 1 into a chain: see Ledger."""

@@ -147,15 +147,18 @@ class Mails(Queue):
 
         return await self.transact(work)
 
-    async def recipients(self) -> list[str]:
+    async def recipient(self, token: str) -> str | None:
         """See Store."""
         with speaking():
-            found = {*await self.of("mails").distinct("recipient"), *await self.of("alerts").distinct("recipient")}
-        return sorted(found - {NOBODY})
+            found = await self.of("mails").find_one({"token": text(token)}, {"recipient": 1})
+        return str(found["recipient"]) if found else None
 
     async def forget_mails(self, before: float) -> int:
         """See Store."""
-        old = {"created_at": {"$lt": float(before)}, "state": {"$ne": MailState.WAITING.value}}
+        old = {
+            "created_at": {"$lt": float(before)},
+            "state": {"$nin": [MailState.WAITING.value, MailState.GIVEN_UP.value]},
+        }
         with speaking():
             await self.check_ours(None)
             return int((await self.of("mails").delete_many(old)).deleted_count)

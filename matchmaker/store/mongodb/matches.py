@@ -159,6 +159,22 @@ class Matches(Queue):
             forgotten += done
         return forgotten
 
+    async def forget_unseen(self, before: float) -> int:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> int:
+            await self.check_ours(session)
+            some = self.of("matches").find({"forgotten_from": {"$lt": float(before)}}, {"_id": 1}, session=session)
+            ids = [row["_id"] async for row in some.limit(_AT_ONCE)]
+            await self.of("matches").delete_many({"_id": {"$in": ids}}, session=session)
+            await self.of("alerts").delete_many({"match": {"$in": ids}}, session=session)
+            return len(ids)
+
+        forgotten = 0
+        while done := await self.transact(work):
+            forgotten += done
+        return forgotten
+
     async def note_inquiries(self, inquiries: Sequence[Inquiry]) -> None:
         """See Store."""
 
@@ -188,7 +204,7 @@ class Matches(Queue):
     async def take_turn(self, node: str, case: str, since: float, decide: TakeTurn) -> Asked:
         """See Store."""
         lately = {"node": text(node), "asked_at": {"$gt": float(since)}}
-        waits = {"node": text(node), "status": WAITS_FOR_ITS_TURN}
+        waits: Document = {"node": text(node), "status": WAITS_FOR_ITS_TURN, "case": {"$ne": text(case)}}
         turn = {"_id": f"turn:{text(node)}"}
 
         async def work(session: AsyncClientSession) -> Asked:
@@ -198,10 +214,14 @@ class Matches(Queue):
             inquiries = self.of("inquiries")
             found = inquiries.find(lately, {"asked_at": 1, "case": 1}, session=session).sort("asked_at", ASCENDING)
             rows = [(row["asked_at"], row["case"] == case) async for row in found]
-            waiting = [Inquiry.parse(row["content"]) async for row in inquiries.find(waits, session=session)]
-            asked = asked_of(rows, waiting, case)
             own = await inquiries.find_one({"node": text(node), "case": text(case)}, session=session)
-            if wanted := decide(asked, Inquiry.parse(own["content"]) if own else None):
+            known = Inquiry.parse(own["content"]) if own else None
+            waiting = before = int(await inquiries.count_documents(waits, session=session))
+            if known is not None and known.status == WAITS_FOR_ITS_TURN:
+                sooner = [{"at": {"$lt": known.at}}, {"at": known.at, "case": {"$lt": text(case)}}]
+                before = int(await inquiries.count_documents({**waits, "$or": sooner}, session=session))
+            asked = asked_of(rows, waiting, before)
+            if wanted := decide(asked, known):
                 await self._note([wanted], session)
             return asked
 

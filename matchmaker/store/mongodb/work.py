@@ -1,11 +1,14 @@
 """Background work, claimed by lease."""
 
+import secrets
 from collections.abc import Collection
 
 from pymongo import ASCENDING, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 
 from matchmaker.records.work import Work
+from matchmaker.store.base import NOTICE, SEARCH, notice_subject
+from matchmaker.store.documents import document_of
 from matchmaker.store.mongodb.database import Database, Document, number, text
 from matchmaker.store.mongodb.errors import speaking
 
@@ -49,6 +52,26 @@ class Queue(Database):
         change = {"$set": {"holder": None, "leased_until": 0.0, "due": float(due)}}
         with speaking():
             return bool((await self.of("work").update_one(held(work), change)).matched_count)
+
+    async def notices_of(self, public_id: str) -> list[str]:
+        """See Store."""
+        begun = notice_subject(text(public_id), "")
+        some = {"kind": NOTICE, "subject": {"$gt": begun, "$lt": f"{public_id}!"}}
+        with speaking():
+            found = self.of("work").find(some, {"subject": 1}).sort("subject", ASCENDING)
+            return [row["subject"].removeprefix(begun) async for row in found]
+
+    async def queue_searches(self, now: float, within: float) -> int:
+        """See Store."""
+        queued = 0
+        with speaking():
+            await self.check_ours(None)
+            async for row in self.of("cases").find({"live": True}, {"_id": 1, "revision": 1}):
+                due = now + within * secrets.randbelow(1_000_000) / 1_000_000
+                piece = document_of("work", [SEARCH, row["_id"], row["revision"], due, 0])
+                done = await self.of("work").update_one({"_id": piece["_id"]}, {"$setOnInsert": piece}, upsert=True)
+                queued += done.upserted_id is not None
+        return queued
 
     async def queued(self) -> list[Work]:
         """See Store."""

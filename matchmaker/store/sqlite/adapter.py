@@ -15,7 +15,17 @@ from matchmaker.records.case import Case, KeptCase
 from matchmaker.records.reference import Kind, ReferenceFile
 from matchmaker.records.sharing import Sharing
 from matchmaker.records.work import Work
-from matchmaker.store.base import Check, Deposit, Draft, Revisions, StoreError, StoreUnusable
+from matchmaker.store.base import (
+    NOTICE,
+    SEARCH,
+    Check,
+    Deposit,
+    Draft,
+    Revisions,
+    StoreError,
+    StoreUnusable,
+    notice_subject,
+)
 from matchmaker.store.deciding import COUNTERS
 from matchmaker.store.entries import Entry, EntryDamaged, kept_of
 from matchmaker.store.sqlite import cases, noting, whole
@@ -156,6 +166,20 @@ class SqliteStore(Parties, Ledger, Matches, Mails):
     async def release(self, work: Work, due: float) -> bool:
         """See Store."""
         return await self.write(lambda connection: cases.release(connection, work, due))
+
+    async def notices_of(self, public_id: str) -> list[str]:
+        """See Store."""
+        sql = "SELECT subject FROM work WHERE kind = ? AND subject > ? AND subject < ? ORDER BY subject"
+        begun = notice_subject(public_id, "")
+        found = (NOTICE, begun, f"{public_id}!")  # the character behind the blank
+        return await self.run(lambda c: [subject.removeprefix(begun) for (subject,) in c.execute(sql, found)])
+
+    async def queue_searches(self, now: float, within: float) -> int:
+        """See Store."""
+        missing = "patient IS NOT NULL AND NOT EXISTS (SELECT 1 FROM work WHERE kind = ? AND subject = public_id)"
+        spread = "? + ? * (abs(random() % 1000000) / 1000000.0)"
+        sql = f"INSERT INTO work SELECT ?, public_id, revision, {spread}, 0, NULL, 0 FROM cases WHERE {missing}"
+        return await self.write(lambda c: c.execute(sql, (SEARCH, now, within, SEARCH)).rowcount)
 
     async def queued(self) -> list[Work]:
         """See Store."""

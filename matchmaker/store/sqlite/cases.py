@@ -77,7 +77,8 @@ def withdraw(connection: sqlite3.Connection, owner: str, case_id: str, now: floa
     ).fetchone()
     write_audit(connection, [AuditLine(revision, now, owner, Action.WITHDRAWN, case.public_id)])
     # What waited for it goes with it; the subjects of questions to peers begin with its id.
-    connection.execute("DELETE FROM work WHERE subject = ? OR subject GLOB ? || ' *'", (case.public_id,) * 2)
+    for some in ("subject = ?", "subject > ? || ' ' AND subject < ? || '!'"):
+        connection.execute(f"DELETE FROM work WHERE {some}", (case.public_id,) * some.count("?"))
     queue(connection, SWEEP, case.public_id, revision, now)
     notify(connection, case.public_id, revision, now)
     return read_case(row)

@@ -13,8 +13,8 @@ from matchmaker.store.sqlite.running import Running
 
 def write_mail(connection: sqlite3.Connection, mail: Mail) -> None:
     """Write a mail as it now is."""
-    row = (mail.id, mail.recipient, mail.state.value, mail.created_at, mail.alerts, mail.to_text())
-    connection.execute("INSERT OR REPLACE INTO mails VALUES (?, ?, ?, ?, ?, ?)", row)
+    row = (mail.id, mail.recipient, mail.state.value, mail.created_at, mail.alerts, mail.token, mail.to_text())
+    connection.execute("INSERT OR REPLACE INTO mails VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 
 
 def find_mail(connection: sqlite3.Connection, mail_id: str) -> Mail | None:
@@ -132,15 +132,17 @@ class Mails(Running):
 
         return await self.write(work)
 
-    async def recipients(self) -> list[str]:
+    async def recipient(self, token: str) -> str | None:
         """See Store."""
-        sql = "SELECT recipient FROM mails UNION SELECT recipient FROM alerts WHERE recipient <> ? ORDER BY recipient"
-        return await self.run(lambda connection: [address for (address,) in connection.execute(sql, (NOBODY,))])
+        sql = "SELECT recipient FROM mails WHERE token = ? LIMIT 1"
+        row = await self.run(lambda connection: connection.execute(sql, (token,)).fetchone())
+        return str(row[0]) if row else None
 
     async def forget_mails(self, before: float) -> int:
         """See Store."""
-        sql = "DELETE FROM mails WHERE created_at < ? AND state <> ?"
-        return await self.write(lambda c: c.execute(sql, (before, MailState.WAITING.value)).rowcount)
+        sql = "DELETE FROM mails WHERE created_at < ? AND state NOT IN (?, ?)"
+        kept = (MailState.WAITING.value, MailState.GIVEN_UP.value)
+        return await self.write(lambda c: c.execute(sql, (before, *kept)).rowcount)
 
 
 def _alert(content: str, mail: str | None) -> Alert:

@@ -11,15 +11,26 @@ from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, WITHDRAWN, asked_of, w
 from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, TakeTurn, Wanted
 from matchmaker.store.sqlite import cases
 from matchmaker.store.sqlite.connecting import translated
-from matchmaker.store.sqlite.noting import find, keep, record, wanted_sql, write_match
+from matchmaker.store.sqlite.noting import erase, find, inquiry_row, keep, record, wanted_sql, write_match
 from matchmaker.store.sqlite.running import Running
 
 
 def note(connection: sqlite3.Connection, inquiries: Sequence[Inquiry]) -> None:
     """Keep the last outcomes of asking nodes about cases that are live."""
-    rows = [(one.case, one.node, one.status, one.asked_at, one.to_text(), one.case) for one in inquiries]
-    there = "SELECT ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM cases WHERE public_id = ? AND patient IS NOT NULL)"
+    rows = [(*inquiry_row(one), one.case) for one in inquiries]
+    there = "SELECT ?, ?, ?, ?, ?, ? WHERE EXISTS (SELECT 1 FROM cases WHERE public_id = ? AND patient IS NOT NULL)"
     connection.executemany(f"INSERT OR REPLACE INTO inquiries {there}", rows)
+
+
+def _waiting(connection: sqlite3.Connection, node: str, case: str, known: Inquiry | None) -> tuple[int, int]:
+    """Return how many other cases wait for their turn at a node, and how many of them before this one."""
+    sql = "SELECT count(*) FROM inquiries WHERE node = ? AND status = ? AND case_id <> ?"
+    others = (node, WAITS_FOR_ITS_TURN, case)
+    (waiting,) = connection.execute(sql, others).fetchone()
+    if known is None or known.status != WAITS_FOR_ITS_TURN:
+        return waiting, waiting
+    (before,) = connection.execute(f"{sql} AND (at, case_id) < (?, ?)", (*others, known.at, case)).fetchone()
+    return waiting, before
 
 
 class Matches(Running):
@@ -71,6 +82,16 @@ class Matches(Running):
 
         return await self.write(work)
 
+    async def forget_unseen(self, before: float) -> int:
+        """See Store."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            ids = connection.execute("SELECT id FROM matches WHERE forgotten_from < ?", (before,)).fetchall()
+            erase(connection, ids)
+            return len(ids)
+
+        return await self.write(work)
+
     async def note_inquiries(self, inquiries: Sequence[Inquiry]) -> None:
         """See Store."""
         await self.write(lambda connection: note(connection, inquiries))
@@ -83,15 +104,14 @@ class Matches(Running):
     async def take_turn(self, node: str, case: str, since: float, decide: TakeTurn) -> Asked:
         """See Store."""
         sql = "SELECT asked_at, case_id = ? FROM inquiries WHERE node = ? AND asked_at > ? ORDER BY asked_at"
-        waits = "SELECT content FROM inquiries WHERE node = ? AND status = ?"
         own = "SELECT content FROM inquiries WHERE node = ? AND case_id = ?"
 
         def work(connection: sqlite3.Connection) -> Asked:
             rows = connection.execute(sql, (case, node, since)).fetchall()
-            waiting = connection.execute(waits, (node, WAITS_FOR_ITS_TURN)).fetchall()
-            asked = asked_of(rows, [Inquiry.parse(content) for (content,) in waiting], case)
             row = connection.execute(own, (node, case)).fetchone()
-            if wanted := decide(asked, Inquiry.parse(row[0]) if row else None):
+            known = Inquiry.parse(row[0]) if row else None
+            asked = asked_of(rows, *_waiting(connection, node, case, known))
+            if wanted := decide(asked, known):
                 note(connection, [wanted])
             return asked
 

@@ -8,7 +8,7 @@ from matchmaker.records.alert import NOBODY, Alert
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Match
 from matchmaker.store.deciding import of_withdrawn
-from matchmaker.store.entries import alert_values, side_values
+from matchmaker.store.entries import alert_values, match_values, side_values
 from matchmaker.store.kept_matches import Wanted
 
 
@@ -50,11 +50,13 @@ def keep(connection: sqlite3.Connection, result: Noted) -> None:
 
 def write_match(connection: sqlite3.Connection, match: Match) -> None:
     """Write a match and where its sides are looked for."""
-    answered_at = match.other.answered_at if match.other and match.other.answer is not None else None
-    row = (match.id, match.node, answered_at, match.to_text())
+    row = (match.id, *match_values(match), match.to_text())
     connection.execute("INSERT OR REPLACE INTO matches VALUES (?, ?, ?, ?)", row)
+    connection.execute("DELETE FROM match_genes WHERE match_id = ?", (match.id,))
+    genes = [(gene.key, match.id) for gene in match.genes]
+    connection.executemany("INSERT OR IGNORE INTO match_genes VALUES (?, ?)", genes)
     sides = [(match.id, *side_values(match, side), match.changed_at) for side in match.sides]
-    connection.executemany("INSERT OR REPLACE INTO sides VALUES (?, ?, ?, ?, ?, ?)", sides)
+    connection.executemany("INSERT OR REPLACE INTO sides VALUES (?, ?, ?, ?, ?, ?, ?)", sides)
 
 
 def write_alerts(connection: sqlite3.Connection, alerts: Iterable[Alert]) -> None:
@@ -69,17 +71,29 @@ def write_alerts(connection: sqlite3.Connection, alerts: Iterable[Alert]) -> Non
 def forget(connection: sqlite3.Connection, public_id: str) -> None:
     """Erase what is kept of a case's matches: the matches, their alerts, what came of asking, what its owner chose."""
     ids = connection.execute("SELECT match_id FROM sides WHERE case_id = ?", (public_id,)).fetchall()
-    for table, column in (("matches", "id"), ("sides", "match_id"), ("alerts", "match_id")):
-        connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
+    erase(connection, ids)
     asked = connection.execute("SELECT content FROM inquiries WHERE case_id = ?", (public_id,)).fetchall()
     connection.execute("DELETE FROM inquiries WHERE case_id = ?", (public_id,))
     for one in (of_withdrawn(Inquiry.parse(content)) for (content,) in asked):
         if one.asked_at is not None:
-            row = (one.case, one.node, one.status, one.asked_at, one.to_text())
-            connection.execute(
-                "INSERT INTO inquiries (case_id, node, status, asked_at, content) VALUES (?, ?, ?, ?, ?)", row
-            )
+            connection.execute("INSERT INTO inquiries VALUES (?, ?, ?, ?, ?, ?)", inquiry_row(one))
     connection.execute("DELETE FROM choices WHERE subject = ?", (public_id,))
+
+
+def erase(connection: sqlite3.Connection, ids: Sequence[tuple[str]]) -> None:
+    """Erase matches, with all that stands beside them."""
+    for table, column in (
+        ("matches", "id"),
+        ("sides", "match_id"),
+        ("alerts", "match_id"),
+        ("match_genes", "match_id"),
+    ):
+        connection.executemany(f"DELETE FROM {table} WHERE {column} = ?", ids)
+
+
+def inquiry_row(inquiry: Inquiry) -> tuple[str, str, str, float, float | None, str]:
+    """Return the row of an inquiry."""
+    return inquiry.case, inquiry.node, inquiry.status, inquiry.at, inquiry.asked_at, inquiry.to_text()
 
 
 def wanted_sql(wanted: Wanted) -> tuple[str, list[object]]:
@@ -87,11 +101,11 @@ def wanted_sql(wanted: Wanted) -> tuple[str, list[object]]:
     conditions: list[tuple[str, object]] = [("sides.owner = ?", wanted.owner)]
     conditions += [("sides.case_id = ?", wanted.case)] if wanted.case is not None else []
     conditions += [("sides.status = ?", wanted.status.value)] if wanted.status is not None else []
-    conditions += [("matches.node = ?", wanted.node)] if wanted.node is not None else []
+    conditions += [("sides.node = ?", wanted.node)] if wanted.node is not None else []
     conditions += [("sides.score >= ?", wanted.min_score)] if wanted.min_score is not None else []
     conditions += [("sides.changed_at > ?", wanted.since)] if wanted.since is not None else []
     if wanted.gene is not None:
-        among = "EXISTS (SELECT 1 FROM json_each(matches.content, '$.genes') WHERE value ->> 'key' = ?)"
+        among = "sides.match_id IN (SELECT match_id FROM match_genes WHERE gene = ?)"
         conditions.append((among, wanted.gene))
     sql = " AND ".join(condition for condition, _ in conditions)
     values = [value for _, value in conditions]

@@ -21,7 +21,7 @@ from matchmaker.store.sqlite.parties import CLIENT, PEER
 _BATCH = 2_000
 TABLES = (
     "cases", "clients", "peers", "collections", "audit", "ledger", "chains", "dealings", "matched_genes", "work",
-    "reference", "people", "choices", "matches", "sides", "alerts", "mails", "inquiries", "peer_health",
+    "reference", "people", "choices", "matches", "sides", "match_genes", "alerts", "mails", "inquiries", "peer_health",
 )  # fmt: skip
 _READ = {
     "case": f"SELECT {CASE} FROM cases ORDER BY revision",
@@ -57,7 +57,7 @@ _WRITE = {
     "reference": "INSERT INTO reference VALUES (?, ?, ?, ?, ?, ?)",
     "person": "INSERT INTO people VALUES (?, ?)",
     "choices": "INSERT INTO choices VALUES (?, ?)",
-    "inquiry": "INSERT INTO inquiries (case_id, node, content, status, asked_at) VALUES (?, ?, ?, ?, ?)",
+    "inquiry": "INSERT INTO inquiries (case_id, node, content, status, at, asked_at) VALUES (?, ?, ?, ?, ?, ?)",
     "health": "INSERT INTO peer_health VALUES (?, ?)",
 }
 _WRITERS: dict[str, Callable[[sqlite3.Connection, list[Any]], None]] = {
@@ -79,8 +79,8 @@ _KEPT: dict[str, Callable[[list[Any]], list[Any]]] = {
 }
 
 
-def _columns(inquiry: Inquiry) -> tuple[str, float | None]:
-    return inquiry.status, inquiry.asked_at
+def _columns(inquiry: Inquiry) -> tuple[str, float, float | None]:
+    return inquiry.status, inquiry.at, inquiry.asked_at
 
 
 def facts(connection: sqlite3.Connection) -> tuple[dict[str, int], dict[str, str]]:

@@ -19,10 +19,20 @@ CREATE TABLE choices (
 
 CREATE TABLE matches (
     id TEXT PRIMARY KEY,
-    node TEXT NOT NULL,
     answered_at REAL, -- of the answer that is kept
+    forgotten_from REAL, -- when it was last seen, while nobody has looked after it
     content TEXT NOT NULL
 ) WITHOUT ROWID;
+
+CREATE INDEX matches_by_sight ON matches (forgotten_from) WHERE forgotten_from IS NOT NULL;
+
+CREATE TABLE match_genes (
+    gene TEXT NOT NULL,
+    match_id TEXT NOT NULL,
+    PRIMARY KEY (gene, match_id)
+) WITHOUT ROWID;
+
+CREATE INDEX genes_by_match ON match_genes (match_id);
 
 CREATE INDEX matches_by_answer ON matches (answered_at) WHERE answered_at IS NOT NULL;
 
@@ -30,6 +40,7 @@ CREATE TABLE sides (
     match_id TEXT NOT NULL,
     case_id TEXT NOT NULL,
     owner TEXT NOT NULL, -- '' where the match is hidden from the owner
+    node TEXT NOT NULL,
     score REAL NOT NULL,
     status TEXT NOT NULL,
     changed_at REAL NOT NULL,
@@ -37,6 +48,8 @@ CREATE TABLE sides (
 ) WITHOUT ROWID;
 
 CREATE INDEX sides_by_owner ON sides (owner, changed_at, match_id);
+
+CREATE INDEX sides_by_node ON sides (owner, node, changed_at, match_id);
 
 CREATE INDEX sides_by_case ON sides (case_id, changed_at);
 
@@ -62,10 +75,13 @@ CREATE TABLE mails (
     state TEXT NOT NULL,
     created_at REAL NOT NULL,
     alerts INTEGER NOT NULL,
+    token TEXT, -- that stands for the recipient in links
     content TEXT NOT NULL
 ) WITHOUT ROWID;
 
 CREATE INDEX mails_by_recipient ON mails (recipient, created_at);
+
+CREATE INDEX mails_by_token ON mails (token) WHERE token IS NOT NULL;
 
 CREATE INDEX mails_by_state ON mails (state, created_at);
 
@@ -73,6 +89,7 @@ CREATE TABLE inquiries (
     case_id TEXT NOT NULL,
     node TEXT NOT NULL,
     status TEXT NOT NULL,
+    at REAL NOT NULL,
     asked_at REAL,
     content TEXT NOT NULL,
     PRIMARY KEY (case_id, node)
@@ -80,10 +97,11 @@ CREATE TABLE inquiries (
 
 CREATE INDEX inquiries_by_node ON inquiries (node, asked_at);
 
--- Cases from before are searched with within a week.
-INSERT OR IGNORE INTO work
-    SELECT 'search', public_id, revision, strftime('%s', 'now') + abs(random() % 604800), 0, NULL, 0
-    FROM cases WHERE patient IS NOT NULL;
+CREATE INDEX inquiries_that_wait ON inquiries (node, status, at, case_id);
+
+CREATE INDEX work_by_kind ON work (kind, due, subject);
+
+CREATE INDEX work_by_subject ON work (subject);
 
 CREATE TABLE peer_health (
     name TEXT PRIMARY KEY,
