@@ -13,6 +13,7 @@ from matchmaker.records.inquiry import PeerHealth
 
 MOST_FAILURES = 3  # in a row, after which it opens
 _OPEN_SECONDS = (60.0, 300.0, 900.0, 3_600.0)  # the first time, the second, …
+_PROBED_SECONDS = 330.0  # longer than any deadline: a question that is lost lets another one through then
 _SOON_SECONDS = 1.0  # between the word that a question may go and its going
 _NOTED_SECONDS = 60.0  # a peer that answers all the time is written down once a minute
 
@@ -41,13 +42,17 @@ def after(health: PeerHealth, outcome: PeerAnswer | PeerFailure, elapsed_ms: int
 
 
 def _was_sent_before(health: PeerHealth, sent_at: float, now: float) -> bool:
-    """Tell whether a question was under way when the breaker opened: it says nothing new."""
-    return is_open(health, now) and (health.probed_at is None or sent_at < health.probed_at - _SOON_SECONDS)
+    """Tell whether a question was under way when the breaker opened, or goes past it: its failing says nothing new."""
+    if health.open_until is None:
+        return False
+    if health.probed_at is None:
+        return is_open(health, now) or sent_at < (health.last_failure_at or 0.0)
+    return sent_at < health.probed_at - _SOON_SECONDS
 
 
 def probing(health: PeerHealth, now: float) -> PeerHealth:
     """Return how a peer stands while the one question that was let through is under way."""
-    return health.model_copy(update={"open_until": now + _OPEN_SECONDS[0], "probed_at": now})
+    return health.model_copy(update={"open_until": now + _PROBED_SECONDS, "probed_at": now})
 
 
 def is_open(health: PeerHealth | None, now: float) -> bool:

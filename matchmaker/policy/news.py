@@ -64,8 +64,8 @@ def noted(known: Match | None, sighting: Sighting) -> Noted:
     now = sighting.match.last_seen
     match, news = _merged(known, sighting.match)
     kinds = {side.case: _news_to(side, news) for side in match.sides}
-    told_of = news if known is None or news is not News.SOLVED else None  # who has solved it need not be told so
-    result = _told(known, match, kinds, told_of, sighting, now)
+    to_them = None if news is News.SOLVED else news  # who has solved it need not be told so
+    result = _told(known, match, kinds, to_them if match.contact_alerted else News.FOUND, sighting, now)
     if news is None and not result.alerts:
         again = known is not None and now - known.last_seen > _SEEN_AGAIN_SECONDS
         return Noted(result.match, changed=again or known is None or _differs(known, result.match))
@@ -111,7 +111,8 @@ def _told(
             before = alerts.get(one.address)
             alerts[one.address] = min(before, alert, key=lambda alert: alert.due) if before else alert
     sides = tuple(_with_quiet(side, quiet) for side in match.sides)
-    update: dict[str, object] = {"sides": sides}
+    theirs = any(alert.role is Role.THEIRS for alert in alerts.values())
+    update: dict[str, object] = {"sides": sides, "contact_alerted": match.contact_alerted or theirs}
     if alerts or any(kind not in {None, News.FOUND} for kind in kinds.values()):
         update.update(news=number, changed_at=now)
     return Noted(match.model_copy(update=update), tuple(alerts.values()))
@@ -180,7 +181,7 @@ def _merged(known: Match | None, found: Match) -> tuple[Match, News | None]:
     """Return the match with what is known of it, and in which way it is news."""
     told = _told_of(found)
     if known is None:
-        return found.model_copy(update={"news": 1, "news_score": found.score, "told": told}), News.FOUND
+        return found.model_copy(update={"news": 1, "news_score": _best(found), "told": told}), News.FOUND
     news = _news(known, found)
     update: dict[str, object] = {
         "sides": tuple(_side(known, side) for side in found.sides),
@@ -191,9 +192,10 @@ def _merged(known: Match | None, found: Match) -> tuple[Match, News | None]:
         "disclaimer": found.disclaimer if found.asked else known.disclaimer,
         "terms": found.terms if found.asked else known.terms,
         "first_seen": known.first_seen,
+        "contact_alerted": known.contact_alerted,
         "changed_at": known.changed_at,
         "news": known.news,
-        "news_score": max(known.news_score, found.score) if news else known.news_score,
+        "news_score": max(known.news_score, _best(found)) if news else known.news_score,
         "told": tuple(sorted({*known.told, *told})),
     }
     if found.was_asked and not found.asked:
@@ -203,6 +205,11 @@ def _merged(known: Match | None, found: Match) -> tuple[Match, News | None]:
             names = ("score", "explanation", "parts") if found.score <= known.score else ()
             update.update({name: getattr(known, name) for name in names})
     return found.model_copy(update=update), news
+
+
+def _best(match: Match) -> float:
+    """Return the best score of a match: of two cases of this node, each owner's view has its own."""
+    return max(match.score, *(match.score_for(side) for side in match.sides))
 
 
 def _all_genes(known: Match, found: Match) -> tuple[SharedGene, ...]:
@@ -227,7 +234,7 @@ def _news(known: Match, found: Match) -> News | None:
     """Return in which way a match is news beside all that was ever told of it."""
     if not _solutions(found) <= set(known.told):
         return News.SOLVED
-    if found.score >= known.news_score + BETTER_BY or not set(_told_of(found)) <= set(known.told):
+    if _best(found) >= known.news_score + BETTER_BY or not set(_told_of(found)) <= set(known.told):
         return News.STRONGER
     return None
 

@@ -125,7 +125,7 @@ class Match(Record):
     `score` is ours, of what both nodes show; `peer_score` that of the node that answered us. `explanation` and
     `parts` are those of the exchange's answers, with the first side as the query. `news` counts how often it was news,
     `changed_at` is when it last was; `news_score` is the best score so far, `told` the genes and variants so far.
-    `test`: one of the patients is none.
+    `contact_alerted`: the other node's contact was ever written to. `test`: one of the patients is none.
     """
 
     id: str
@@ -146,6 +146,7 @@ class Match(Record):
     news: int = 1
     news_score: float = 0.0
     told: tuple[str, ...] = ()
+    contact_alerted: bool = False
     disclaimer: str | None = None
     terms: str | None = None
     test: bool = False

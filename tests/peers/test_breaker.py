@@ -79,7 +79,7 @@ def test_half_open_lets_one_question_through() -> None:
     assert is_open(let, NOW + 60), "and no other one after it"
     assert is_open(let, NOW + 119), "while it is under way"
     assert (let.failures, let.probed_at) == (3, NOW + 60)
-    assert state_of(let, NOW + 120) == "half open", "if nothing ever comes of it, another one is let through"
+    assert state_of(let, NOW + 60 + 330) == "half open", "if nothing ever comes of it, another one is let through"
 
 
 @pytest.mark.parametrize("takes", [0.0, 0.02, 1.0, 15.0, 59.0])
@@ -174,14 +174,10 @@ def test_a_description_is_never_the_one_of_an_answer_without_matches() -> None:
     assert "match" not in described(failed(3))
 
 
-@pytest.mark.xfail(strict=True, reason="it is known that one was sent before only while the breaker is still open")
 def test_a_failure_that_takes_longer_than_it_was_open_changes_nothing_either() -> None:
     health = failed(3)
     assert after(health, FAILURE, 70_000, NOW + 65) == health
 
 
-@pytest.mark.xfail(
-    strict=True, reason="one that is let through is taken for lost after a minute, however long it may take"
-)
 def test_a_question_that_was_let_through_and_takes_its_time_is_the_only_one() -> None:
     assert is_open(probing(failed(3), NOW + 60), NOW + 60 + 250), "a question may take 300 s"

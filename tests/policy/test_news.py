@@ -286,14 +286,14 @@ def test_a_rise_of_the_score_is_news_from_a_twentieth_on() -> None:
     assert seen(known, answered(0.549, BCKDK)).alerts == ()
 
 
-def test_a_small_rise_is_kept_and_a_later_one_is_measured_from_the_best_score_ever() -> None:
+def test_small_rises_add_up_from_the_score_that_was_told_last() -> None:
     match, told_at = first(answered(0.50, BCKDK)), []
-    for score in (0.53, 0.56, 0.40, 0.60, 0.62, 0.50, 0.67):
+    for score in (0.53, 0.54, 0.40, 0.56, 0.60, 0.50, 0.62):
         result = seen(match, answered(score, BCKDK))
         match = result.match
         assert match.score == score
         told_at += [score] if result.alerts else []
-    assert (told_at, match.news_score) == ([0.67], 0.67)
+    assert (told_at, match.news_score) == ([0.56, 0.62], 0.62)
 
 
 def test_a_lower_score_is_kept_and_no_news_nor_is_its_return() -> None:
@@ -350,7 +350,7 @@ def test_a_pair_whose_question_came_first_is_stronger_once_it_is_answered_and_ne
     assert news == [("roe@dublin.example", News.STRONGER)]
 
 
-def test_two_owners_who_search_in_turn_for_one_unchanged_pair_are_alerted_of_the_higher_score_once() -> None:
+def test_of_an_unchanged_pair_here_no_search_of_either_owner_is_news() -> None:
     def found(by: float) -> Match:
         sides = (Side(case="ours", owner="dublin", score=0.5), Side(case="other", owner="cork", score=0.6))
         return here(by, BCKDK).model_copy(update={"sides": sides})
@@ -359,7 +359,7 @@ def test_two_owners_who_search_in_turn_for_one_unchanged_pair_are_alerted_of_the
     for by in (0.6, 0.5, 0.6, 0.5, 0.6):
         result = seen(match, found(by), *BOTH)
         match, count = result.match, count + bool(result.alerts)
-    assert count == 1
+    assert count == 0
 
 
 def test_the_first_shared_gene_of_a_match_by_phenotype_is_news() -> None:
@@ -903,32 +903,25 @@ def test_cases_without_a_family_are_of_no_family() -> None:
 # ----------------------------------------------------------------------------------------- not yet so
 
 
-@pytest.mark.xfail(strict=True, reason="a lower score keeps the genes of the answer, though another one is news")
 def test_a_gene_that_a_question_adds_at_a_lower_score_is_told_and_shown() -> None:
     result = seen(first(answered(0.5, BCKDK)), asked(0.45, BCKDK, TTN))
     assert news_of(result) == [("roe@dublin.example", News.STRONGER)]
     assert set(result.match.genes) == {BCKDK, TTN}
 
 
-@pytest.mark.xfail(strict=True, reason="a question of a higher score replaces the genes that an answer showed by fewer")
 def test_a_question_of_a_higher_score_takes_no_gene_from_what_an_answer_showed() -> None:
     assert seen(first(answered(0.5, SAME_VARIANT)), asked(0.6)).match.genes == (SAME_VARIANT,)
 
 
-@pytest.mark.xfail(strict=True, reason="whoever was never alerted is told that it is found, and so heeds the threshold")
 def test_what_the_other_side_came_to_is_told_of_a_match_that_was_below_the_threshold_till_now() -> None:
     assert seen(first(answered(0.1, BCKDK)), answered(0.1, BCKDK, solution=SOLVED)).alerts
 
 
-@pytest.mark.xfail(
-    strict=True, reason="only our sides keep whether they were alerted, the other node's contact does not"
-)
 def test_the_contact_at_a_node_that_tells_nobody_is_told_once_nothing_keeps_it_quiet() -> None:
     known = first(answered(0.19, BCKDK), to(), CONTACT)
     assert "contact@spain.example" in dict(news_of(seen(known, answered(0.21, BCKDK), to(), CONTACT)))
 
 
-@pytest.mark.xfail(strict=True, reason="a solution that was taken back is forgotten")
 def test_a_solution_that_is_taken_back_and_told_again_is_told_once() -> None:
     match = first(answered(0.5, BCKDK))
     for solution in (SOLVED, None):
@@ -936,7 +929,6 @@ def test_a_solution_that_is_taken_back_and_told_again_is_told_once() -> None:
     assert seen(match, answered(0.5, BCKDK, solution=SOLVED)).alerts == ()
 
 
-@pytest.mark.xfail(strict=True, reason="each owner's own search has a scale of its own, and both move one news_score")
 def test_two_owners_who_search_in_turn_for_one_unchanged_pair_are_alerted_once() -> None:
     sides = (Side(case="ours", owner="dublin", score=0.5), Side(case="other", owner="cork", score=0.6))
     known = first(here(0.5, BCKDK).model_copy(update={"sides": sides}), *BOTH)

@@ -256,7 +256,10 @@ class Node:
         kept = self.inquiries.values()
         rows = sorted((one.asked_at or 0.0, one.case == case) for one in kept)
         within = [row for row in rows if row[0] > self.now - SPAN_SECONDS]
-        return asked_of(within, [one for one in kept if one.status == WAITS_FOR_ITS_TURN], case)
+        waiting = {one.case: one.at for one in kept if one.status == WAITS_FOR_ITS_TURN}
+        own = waiting.pop(case, None)
+        before = [one for one, at in waiting.items() if own is None or (at, one) < (own, case)]
+        return asked_of(within, len(waiting), len(before))
 
     def _is_fresh(self, known: Inquiry | None) -> bool:
         if known is None or known.answered_at is None or known.failures:
