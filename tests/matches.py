@@ -106,7 +106,8 @@ def first_kept(match: Match, *, alerted: bool = True) -> Match:
     genes = {gene.key for gene in match.genes} | {f"{gene.key} variant" for gene in match.genes if gene.same_variant}
     first, *others = match.sides
     sides = (first.model_copy(update={"alerted": alerted}), *others)
-    return match.model_copy(update={"sides": sides, "news_score": match.score, "told": tuple(sorted(genes))})
+    best = max(match.score_for(one) for one in match.sides)
+    return match.model_copy(update={"sides": sides, "news_score": best, "told": tuple(sorted(genes))})
 
 
 def unchanged(_asked: Asked, _known: Inquiry | None) -> None:

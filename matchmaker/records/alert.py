@@ -46,6 +46,11 @@ class Alert(Record):
     quoted: str | None = None
     mail: str | None = None
 
+    @property
+    def tells_ours(self) -> bool:
+        """Whether it tells somebody of ours."""
+        return self.role is Role.OURS and self.recipient != NOBODY
+
 
 class MailKind(StrEnum):
     """What a mail is about."""

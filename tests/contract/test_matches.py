@@ -83,7 +83,7 @@ async def test_a_match_seen_again_unchanged_is_no_news_and_alerts_nobody(store: 
     assert await store.record([sighted(remote(now=2.0), BYRNE, NUNEZ)]) == []
     assert await store.record([sighted(remote(now=3.0, score=0.525), BYRNE)]) == [], "hardly better"
     kept = await store.match(found.id)
-    assert kept == news.model_copy(update={"score": 0.525, "news_score": 0.525, "last_seen": 3.0})
+    assert kept == news.model_copy(update={"score": 0.525, "last_seen": 3.0})
     assert await store.alerts_of([found.id]) == [alert(found)]
 
 
@@ -417,23 +417,48 @@ async def test_of_changes_made_by_many_at_once_none_is_lost(open_store: OpenStor
 async def test_what_a_peer_showed_long_ago_is_forgotten_and_all_else_stays(store: Store) -> None:
     await deposited(store, "p1")
 
+    shared = {"sharedTerms": [{"id": "HP:1"}], "sharedGenes": [{"id": "ä"}]}
+    related = {"query": {"id": "HP:2"}, "through": {"id": "HP:4"}}
+    told = {**shared, "relatedTerms": [{**related, "match": {"id": "HP:3"}}], "others": ["HP:5"]}
+
     def answered(other: str, at: float) -> Match:
         shown = Other(id=other, contact=CONTACT, version="v", answer={"id": other}, answered_at=at, solution=Solution())
-        return remote(other=other).model_copy(update={"other": shown, "genes": (gene(),), "peer_score": 0.25})
+        kept = {"other": shown, "genes": (gene(),), "peer_score": 0.25, "explanation": told, "parts": {"raw": 0.5}}
+        return remote(other=other).model_copy(update=kept)
 
-    old, young, never = answered("x1", 10.0), answered("x2", 20.0), remote(other="x3")
+    old, young, never = answered("x1", 10.0), answered("x2", 20.0), remote(other="x3", explanation=told)
     await store.record([sighted(one, BYRNE) for one in (old, young, never)])
-    before = await store.match(old.id)
-    assert before
-    assert before.other
+    before = await asyncio.to_thread(store.read_matches, ids([old, young, never]))
     assert await store.forget_answers(20.0) == 1
-    expected = before.other.model_copy(update={"answer": None})
-    assert await store.match(old.id) == before.model_copy(update={"other": expected})
-    kept = await store.match(young.id)
-    assert kept
-    assert kept.other == young.other
+    left = {
+        "other": Other(id="x1", contact=CONTACT, version="v", answered_at=10.0, solution=Solution()),
+        "explanation": {**shared, "relatedTerms": [{**related, "match": related["through"]}]},
+        "parts": None,
+    }
+    assert await store.match(old.id) == before[old.id].model_copy(update=left)
+    assert await store.match(young.id) == before[young.id]
+    assert await store.match(never.id) == before[never.id]
     assert await store.forget_answers(20.0) == 0
     assert sorted(await owned_by(store)) == sorted(ids([old, young, never]))
+
+
+async def test_a_match_that_is_seen_no_more_is_forgotten_unless_somebody_looked_after_it(store: Store) -> None:
+    await deposited(store, "p1", "p2")
+    gone = [remote(other="x1", genes=(gene(),)), pair(side("p1"), side("p2"))]
+    seen, noted, young = remote(other="x2"), remote(other="x3"), remote(other="x4", now=2.0)
+    found = [*gone, seen, noted, young]
+    await store.record([sighted(one, BYRNE) for one in found])
+    await store.change_match(noted.id, noting("ä"))
+    await store.record([sighted(remote(other="x2", now=5 * DAY), BYRNE)])
+    assert await store.forget_unseen(2.0) == 2
+    assert sorted(await owned_by(store)) == sorted(ids([seen, noted, young]))
+    assert await store.matches(Wanted("dublin", gene=gene().key)) == []
+    assert await store.matches(Wanted("dublin", case=public_id("p2"))) == []
+    assert {one.match for one in await store.alerts_of(ids(found))} == set(ids([seen, noted, young]))
+    assert [(one.recipient, one.alerts) for one in await store.waiting(1e9, 0.0)] == [(BYRNE, 3)]
+    assert await store.forget_unseen(2.0) == 0
+    assert await store.forget_unseen(1e9) == 2
+    assert await owned_by(store) == [noted.id]
 
 
 # Withdrawn
@@ -663,3 +688,38 @@ async def test_a_worker_that_lost_its_lease_postpones_nothing(store: Store) -> N
     assert await store.finish(now) is True
     assert await store.postpone(now, 500.0) is False
     assert await store.queued() == []
+
+
+async def test_every_live_case_is_searched_with_once_and_not_all_at_a_time(open_store: OpenStore) -> None:
+    stores = [await open_store() for _ in range(2)]
+    cases = [f"p{n}" for n in range(30)]
+    await deposited(stores[0], *cases, "gone")
+    await stores[0].withdraw("dublin", "gone", 2.0)
+    waits = Work(SEARCH, public_id("p7"), 8, 5.0)
+    await stores[0].queue_work([waits])
+    assert sum(await asyncio.gather(*(store.queue_searches(100.0, 50.0) for store in stores))) == 29
+    searches = [one for one in await stores[1].queued() if one.kind == SEARCH]
+    assert sorted(one.subject for one in searches) == sorted(map(public_id, cases))
+    assert waits in searches, "it stays as it is"
+    fresh = [one for one in searches if one != waits]
+    assert all(100.0 <= one.due < 150.0 for one in fresh)
+    assert len({one.due for one in fresh}) > 20
+    assert sorted(one.revision for one in searches) == list(range(1, 31))
+    assert await stores[0].queue_searches(200.0, 50.0) == 0
+    for store in stores:
+        await store.close()
+
+
+async def test_who_is_yet_to_be_told_of_a_withdrawal_is_told(store: Store) -> None:
+    await deposited(store, "p1", "p10")
+    lines = [LedgerLine(1.0, Happened.ASKED, who, public_id("p1")) for who in ("spain", "new york", "ä")]
+    await store.write_ledger([*lines, LedgerLine(1.0, Happened.ASKED, "italy", public_id("p10"))])
+    for case in ("p1", "p10"):
+        await store.withdraw("dublin", case, 2.0)
+    assert await store.notices_of(public_id("p1")) == ["new york", "spain", "ä"]
+    assert await store.notices_of(public_id("p10")) == ["italy"]
+    assert await store.notices_of(public_id("p")) == []
+    held = await store.claim([NOTICE], "worker", 99.0, 999.0)
+    assert held
+    assert await store.finish(held)
+    assert len(await store.notices_of(public_id("p1"))) + len(await store.notices_of(public_id("p10"))) == 3

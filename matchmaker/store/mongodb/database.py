@@ -134,7 +134,7 @@ class Database:
         await self.of("matches").create_index([("sides.case", ASCENDING), *changes])
         await self.of("matches").create_index([("answered_at", ASCENDING)])
         await self.of("matches").create_index([("forgotten_from", ASCENDING)])
-        await self.of("matches").create_index([("genes", ASCENDING), ("sides.owner", ASCENDING)])
+        await self.of("matches").create_index([("genes", ASCENDING), *changes])
         await self.of("mails").create_index([("token", ASCENDING)])
         await self.of("inquiries").create_index([("node", ASCENDING), ("status", ASCENDING), ("at", ASCENDING)])
         await self.of("alerts").create_index([("match", ASCENDING)])

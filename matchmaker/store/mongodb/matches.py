@@ -82,7 +82,7 @@ class Matches(Queue):
 
     async def _write_alerts(self, alerts: Iterable[Alert], session: AsyncClientSession) -> None:
         for one in alerts:
-            if one.recipient != NOBODY:  # now there is somebody
+            if one.tells_ours:  # now there is somebody
                 nobody = {"match": text(one.match), "recipient": NOBODY, "case": text(one.case)}
                 await self.of("alerts").delete_many(nobody, session=session)
             document = document_of("alert", alert_values(one))
@@ -139,6 +139,7 @@ class Matches(Queue):
                 return None
             result = change(known)
             await self._keep_noted(result, session)
+            await self.raise_counter("parties", 1, session)  # a copy is known by it as written to
             return result.match
 
         return await self.transact(work)
