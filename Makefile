@@ -26,7 +26,7 @@ serve: setup ## a node on 127.0.0.1:8080
 	@$(BIN)/matchmaker serve
 
 test: setup ## every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 crash: setup ## kill a node, then a database's primary, again and again while they are written to; a quarter of an hour
 	@$(BIN)/python -m tests.soak.crash

@@ -91,7 +91,6 @@ async def test_an_alert_for_nobody_goes_as_soon_as_there_is_somebody_of_ours(sto
     assert await store.unaddressed() == 0
 
 
-@pytest.mark.xfail(strict=True, reason="an alert of any role takes the place of the one for nobody")
 async def test_an_alert_for_nobody_stays_while_only_the_other_nodes_contact_is_written_to(store: Store) -> None:
     await store.deposit([draft("p1")], 1.0)
     theirs = Addressee(NUNEZ, public_id("p1"), role=Role.THEIRS, quoted="x1")
