@@ -9,10 +9,11 @@ Found = TypeVar("Found")
 PATIENCE_SECONDS = 60.0
 
 
-async def eventually(look: Callable[[], Awaitable[Found]]) -> Found:
+async def eventually(look: Callable[[], Awaitable[Found | None]]) -> Found:
     """Return the first thing found that is not empty, false or None."""
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (found := await look()):
+    while True:
+        if found := await look():
+            return found
         assert time.monotonic() < deadline, "it never came"
         await asyncio.sleep(0.02)
-    return found
