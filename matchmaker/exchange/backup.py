@@ -22,8 +22,10 @@ from matchmaker.exchange.batches import batches
 from matchmaker.exchange.withdrawals import Withdrawal
 from matchmaker.ontology.files import sync_directory
 from matchmaker.records.audit import Action
+from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Match
 from matchmaker.store.base import Store, StoreBusy, StoreHasOthers
+from matchmaker.store.deciding import of_withdrawn
 from matchmaker.store.entries import KINDS, Digest, Entry, brought_up_to_date, line_of
 
 FORMAT = 2
@@ -241,6 +243,8 @@ def _without_withdrawn(entries: Iterable[Entry], plan: _Plan) -> Iterator[Entry]
             yield kind, [*values[:6], plan.now, *values[7:]]
         elif not (kind == "case" and (values[0], values[1]) in gone) and not of_them.has(kind, values):
             yield kind, values
+        elif kind == "inquiry" and (kept := of_withdrawn(Inquiry.parse(values[2]))).asked_at is not None:
+            yield kind, [*values[:2], kept.to_text()]
     for kind in waiting:
         yield from added.pop(kind, ())
 

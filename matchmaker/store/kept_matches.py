@@ -24,7 +24,7 @@ ChangeHealth = Callable[[PeerHealth], PeerHealth]
 class Wanted:
     """Which matches of an owner are wanted, latest change first; None: any. `gene` is a key.
 
-    `before` is the change and id of the match behind which to go on; `quiet`: also those nobody was alerted of.
+    `before` is the change and id of the match behind which to go on.
     """
 
     owner: str

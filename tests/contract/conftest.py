@@ -1,7 +1,7 @@
 """Every store that there is: SQLite; MongoDB through motor, and through the client that will take motor's place."""
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,25 +10,29 @@ from pymongo import AsyncMongoClient
 from matchmaker.store import mongo
 from matchmaker.store.base import Store
 from matchmaker.store.sqlite.adapter import open_sqlite
+from tests.mongod import drop
 
 OpenStore = Callable[[], Awaitable[Store]]
 CLIENTS = {"motor": mongo.make_client, "pymongo": lambda uri: AsyncMongoClient(uri, **mongo.settings_for(uri))}
 
 
 @pytest.fixture(params=["sqlite", "motor", "pymongo"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> OpenStore:
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenStore]:
     """Open the same store as often as one likes."""
     if request.param == "sqlite":
 
         async def opened() -> Store:
             return open_sqlite(tmp_path / "data")
+
+        yield opened
     else:
         uri = request.getfixturevalue("mongodb").format(f"test_{secrets.token_hex(8)}")
 
         async def opened() -> Store:
             return await mongo.open_mongo(uri, client=CLIENTS[request.param])
 
-    return opened
+        yield opened
+        drop(uri)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from pymongo import ASCENDING, AsyncMongoClient, ReturnDocument
+from pymongo import ASCENDING, AsyncMongoClient, IndexModel, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -49,6 +49,29 @@ COLLECTIONS = {
     "mail": "mails",
     "inquiry": "inquiries",
     "health": "peer_health",
+}
+# What is looked for in each collection, besides its `_id`; and which of it is there once only.
+_INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
+    "cases": (("owner", "id"), ("key",), ("revision",), ("live", "revision", "version")),
+    "clients": (("token_sha256",),),
+    "work": (("due",), ("kind", "due", "subject"), ("subject",)),
+    "ledger": (("chain", "number"), ("case_id", "at"), ("kind", "at")),
+    "dealings": (("organisation", "number"),),
+    "matches": (
+        ("sides.owner", "changed_at", "_id"),
+        ("sides.case", "changed_at", "_id"),
+        ("genes", "changed_at", "_id"),
+        ("answered_at",),
+        ("forgotten_from",),
+    ),
+    "alerts": (("match",), ("mail", "recipient", "due")),
+    "mails": (("token",), ("recipient", "created_at"), ("state", "created_at")),
+    "inquiries": (("case", "node"), ("node", "asked_at"), ("node", "status", "at")),
+}
+_UNIQUE = {
+    "cases": (("owner", "id"), ("key",), ("revision",)),
+    "clients": (("token_sha256",),),
+    "dealings": (("organisation", "number"),),
 }
 DURABLE = WriteConcern(w="majority", j=True)
 FILLING = "this database is being filled by a copy or restore; wait until that is done"
@@ -116,38 +139,17 @@ class Database:
 
     async def _make_indexes(self) -> None:
         """To version 3. Each may be made again, so that it does not matter where an earlier start was broken off."""
-        cases = self.of("cases")
-        await cases.create_index([("owner", ASCENDING), ("id", ASCENDING)], unique=True)
-        await cases.create_index([("key", ASCENDING)], unique=True)
-        await cases.create_index([("revision", ASCENDING)], unique=True)
-        await cases.create_index([("live", ASCENDING), ("revision", ASCENDING), ("version", ASCENDING)])
-        await self.of("clients").create_index([("token_sha256", ASCENDING)], unique=True)
-        await self.of("work").create_index([("due", ASCENDING)])
-        await self.of("work").create_index([("kind", ASCENDING), ("due", ASCENDING), ("subject", ASCENDING)])
-        await self.of("work").create_index([("subject", ASCENDING)])
-        await self.of("ledger").create_index([("chain", ASCENDING), ("number", ASCENDING)])
-        await self.of("ledger").create_index([("case_id", ASCENDING), ("at", ASCENDING)])
-        await self.of("ledger").create_index([("kind", ASCENDING), ("at", ASCENDING)])
-        await self.of("dealings").create_index([("organisation", ASCENDING), ("number", ASCENDING)], unique=True)
-        changes = [("changed_at", ASCENDING), ("_id", ASCENDING)]
-        await self.of("matches").create_index([("sides.owner", ASCENDING), *changes])
-        await self.of("matches").create_index([("sides.case", ASCENDING), *changes])
-        await self.of("matches").create_index([("answered_at", ASCENDING)])
-        await self.of("matches").create_index([("forgotten_from", ASCENDING)])
-        await self.of("matches").create_index([("genes", ASCENDING), *changes])
-        await self.of("mails").create_index([("token", ASCENDING)])
-        await self.of("inquiries").create_index([("node", ASCENDING), ("status", ASCENDING), ("at", ASCENDING)])
-        await self.of("alerts").create_index([("match", ASCENDING)])
-        await self.of("alerts").create_index([("mail", ASCENDING), ("recipient", ASCENDING), ("due", ASCENDING)])
-        await self.of("mails").create_index([("recipient", ASCENDING), ("created_at", ASCENDING)])
-        await self.of("mails").create_index([("state", ASCENDING), ("created_at", ASCENDING)])
-        await self.of("inquiries").create_index([("case", ASCENDING), ("node", ASCENDING)])
-        await self.of("inquiries").create_index([("node", ASCENDING), ("asked_at", ASCENDING)])
-        for name in COLLECTIONS.values():  # a transaction makes no collection while another one does
-            if name not in await self.database.list_collection_names():
-                await self._create(name)
-        await self._bring_up_to_date()
-        await self.of("meta").update_one({"_id": FACTS, "schema": {"$lt": _SCHEMA}}, {"$set": {"schema": _SCHEMA}})
+        # A transaction makes no collection while another one does.
+        missing = {*COLLECTIONS.values(), "totals"} - {*await self.database.list_collection_names()}
+        for name in sorted(missing):
+            await self._create(name)
+        for name, keys in _INDEXES.items():
+            unique = _UNIQUE.get(name, ())
+            models = [IndexModel([(key, ASCENDING) for key in one], unique=one in unique) for one in keys]
+            await self.of(name).create_indexes(models)
+        if (await self.meta())[FACTS]["schema"] < _SCHEMA:
+            await self._bring_up_to_date()
+            await self.of("meta").update_one({"_id": FACTS, "schema": {"$lt": _SCHEMA}}, {"$set": {"schema": _SCHEMA}})
 
     async def _bring_up_to_date(self) -> None:
         """Change what older versions wrote."""

@@ -16,7 +16,7 @@ from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, WITHDRAWN, asked_of, o
 from matchmaker.store.documents import document_of
 from matchmaker.store.entries import alert_values
 from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, TakeTurn, Wanted
-from matchmaker.store.mongodb.database import Document, number, text
+from matchmaker.store.mongodb.database import FACTS, Document, number, text
 from matchmaker.store.mongodb.errors import speaking
 from matchmaker.store.mongodb.work import Queue, held
 
@@ -74,6 +74,10 @@ class Matches(Queue):
 
     async def _keep_noted(self, result: Noted, session: AsyncClientSession) -> None:
         await self._write_match(result.match, session)
+        # A copy is known by it as written to.
+        await self.of("meta").update_one(
+            {"_id": FACTS, "filled": {"$gt": ""}}, {"$set": {"filled": ""}}, session=session
+        )
         await self._write_alerts(result.alerts, session)
 
     async def _write_match(self, match: Match, session: AsyncClientSession) -> None:
@@ -139,7 +143,6 @@ class Matches(Queue):
                 return None
             result = change(known)
             await self._keep_noted(result, session)
-            await self.raise_counter("parties", 1, session)  # a copy is known by it as written to
             return result.match
 
         return await self.transact(work)

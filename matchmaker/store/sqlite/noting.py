@@ -42,6 +42,7 @@ def find(connection: sqlite3.Connection, match_id: str) -> Match | None:
 def keep(connection: sqlite3.Connection, result: Noted) -> None:
     """Write a match as it now is, and queue its alerts."""
     write_match(connection, result.match)
+    connection.execute("UPDATE facts SET value = '' WHERE name = 'filled' AND value <> ''")  # a copy that is written to
     addressed = [(one.match, NOBODY, one.case) for one in result.alerts if one.tells_ours]
     nobody = "match_id = ? AND recipient = ? AND content ->> 'case' = ?"
     connection.executemany(f"DELETE FROM alerts WHERE {nobody}", addressed)  # now there is somebody
