@@ -104,6 +104,8 @@ def replica_set(program: Path, directory: Path, size: int = 1) -> Iterator[list[
         for member in members:
             member.start()
         told = [{"_id": number, "host": member.address} for number, member in enumerate(members)]
+        for member in members[1:]:  # each is asked at once whether it agrees
+            reached(member).close()
         with reached(members[0]) as client:
             client.admin.command("replSetInitiate", {"_id": "rs0", "members": told})
         primary_of(members)
