@@ -175,7 +175,7 @@ class Disclosing:
     def _solved(self, patient: Patient, hits: Sequence[tuple[Hit, KeptCase]], client: Client) -> dict[int, Solution]:
         """Return what the owners of cases want the asker to know, with whose patient they were found alike before."""
         pairs = {match_id(client.name, case.public_id, patient.id): case for _, case in hits}
-        known = self._store.read_matches(list(pairs)) if pairs else {}
+        known = self._store.read_matches(list(pairs), told=True) if pairs else {}
         solved: dict[int, Solution] = {}
         for one, match in known.items():
             side = match.side_of(pairs[one].public_id)

@@ -113,8 +113,18 @@ class Noticing:
 
     def asked(self, patient: Patient, client: Client, told: Iterable[Result], now: float) -> tuple[Sighting, ...]:
         """Return the sightings of a question that a node is told cases of. Of the question stays what is shared."""
-        results = (one for one in told if self.is_remembered(one.score, one.shared))
+        least = self._least_wanted()
+        results = (one for one in told if one.shared or one.score >= least)
         return tuple(self._asked(patient, client, result, now) for result in results)
+
+    def _least_wanted(self) -> float:
+        """Return the score from which on anybody is alerted of a match by phenotype alone.
+
+        What a question found below it stays out: there are many such, and each answer waits for what it writes.
+        """
+        chosen = (one.min_score_by_phenotype for one in self._directory.choices.values())
+        least = min((one for one in chosen if one is not None), default=self._thresholds.min_score_by_phenotype)
+        return max(self._config.matches.least_score, min(least, self._thresholds.min_score_by_phenotype))
 
     def _asked(self, patient: Patient, client: Client, result: Result, now: float) -> Sighting:
         case, contact = result.case, patient.contact.to_json()

@@ -12,6 +12,7 @@ COUNTERS = ("revision", "parties", "reference", "requests", "results")
 FRESH_PARTIES = 1  # the count of changes to clients and peers in a store that has seen none
 WAITS_FOR_ITS_TURN = "waiting"  # the status of an inquiry that an agreement does not allow yet
 WITHDRAWN = "withdrawn"  # that of an inquiry about a case that is gone: only that a node was asked, and when, is kept
+TELLS = '"tells":true'  # stands in a match as it is kept, where one of its sides tells what it came to
 ACTIONS = {Outcome.NEW: Action.DEPOSITED, Outcome.CHANGED: Action.CHANGED}
 
 

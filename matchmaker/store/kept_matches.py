@@ -66,8 +66,11 @@ class Matches(Protocol):
     async def match(self, match_id: str) -> Match | None:
         """Return a match."""
 
-    def read_matches(self, ids: Sequence[str]) -> dict[str, Match]:
-        """Return matches by id; a missing one is left out. Waits, as read_cases does."""
+    def read_matches(self, ids: Sequence[str], *, told: bool = False) -> dict[str, Match]:
+        """Return matches by id; a missing one is left out. Waits, as read_cases does.
+
+        `told`: only those of which one of our sides tells what it came to.
+        """
 
     async def matches(self, wanted: Wanted) -> list[Match]:
         """Return matches of an owner, by their last change, latest first, then by id."""

@@ -12,7 +12,7 @@ from matchmaker.records.inquiry import Asked, Inquiry, PeerHealth
 from matchmaker.records.match import Match
 from matchmaker.records.work import Work
 from matchmaker.store.base import StoreBusy
-from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, WITHDRAWN, asked_of, of_withdrawn, without_answer
+from matchmaker.store.deciding import TELLS, WAITS_FOR_ITS_TURN, WITHDRAWN, asked_of, of_withdrawn, without_answer
 from matchmaker.store.documents import document_of
 from matchmaker.store.entries import alert_values
 from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, TakeTurn, Wanted
@@ -112,18 +112,19 @@ class Matches(Queue):
         with speaking():
             return await self._find(match_id, None)
 
-    def read_matches(self, ids: Sequence[str]) -> dict[str, Match]:
+    def read_matches(self, ids: Sequence[str], *, told: bool = False) -> dict[str, Match]:
         """See Store."""
-        reading = asyncio.run_coroutine_threadsafe(self._read_matches(ids), self.loop)
+        reading = asyncio.run_coroutine_threadsafe(self._read_matches(ids, told=told), self.loop)
         try:
             return reading.result(_PATIENCE_SECONDS)
         except TimeoutError:
             reading.cancel()
             raise StoreBusy("MongoDB does not answer; try again") from None
 
-    async def _read_matches(self, ids: Sequence[str]) -> dict[str, Match]:
+    async def _read_matches(self, ids: Sequence[str], *, told: bool) -> dict[str, Match]:
+        telling: Document = {"content": {"$regex": TELLS}} if told else {}
         with speaking():
-            found = self.of("matches").find({"_id": {"$in": [text(one) for one in ids]}})
+            found = self.of("matches").find({"_id": {"$in": [text(one) for one in ids]}, **telling})
             return {row["_id"]: match_of(row) async for row in found}
 
     async def matches(self, wanted: Wanted) -> list[Match]:

@@ -7,7 +7,7 @@ from matchmaker.policy.news import Sighting
 from matchmaker.records.inquiry import Asked, Inquiry, PeerHealth
 from matchmaker.records.match import Match
 from matchmaker.records.work import Work
-from matchmaker.store.deciding import WAITS_FOR_ITS_TURN, WITHDRAWN, asked_of, without_answer
+from matchmaker.store.deciding import TELLS, WAITS_FOR_ITS_TURN, WITHDRAWN, asked_of, without_answer
 from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, TakeTurn, Wanted
 from matchmaker.store.sqlite import cases
 from matchmaker.store.sqlite.connecting import translated
@@ -44,9 +44,10 @@ class Matches(Running):
         """See Store."""
         return await self.run(lambda connection: find(connection, match_id))
 
-    def read_matches(self, ids: Sequence[str]) -> dict[str, Match]:
+    def read_matches(self, ids: Sequence[str], *, told: bool = False) -> dict[str, Match]:
         """See Store."""
-        sql = f"SELECT content FROM matches WHERE id IN ({', '.join('?' * len(ids))})"
+        telling = f" AND content LIKE '%{TELLS}%'" if told else ""
+        sql = f"SELECT content FROM matches WHERE id IN ({', '.join('?' * len(ids))}){telling}"
         try:
             rows = self.reader().execute(sql, tuple(ids)).fetchall()
         except sqlite3.DatabaseError as error:
