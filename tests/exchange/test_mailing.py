@@ -4,15 +4,14 @@ import asyncio
 from email.message import EmailMessage
 
 from matchmaker.alerts.compose import MOST_LINES
-from matchmaker.policy.news import Addressee, Sighting
 from matchmaker.records.alert import Alert, MailState
 from matchmaker.records.choices import Choices, Frequency
-from matchmaker.records.match import Match, Other, Side, match_id
 from matchmaker.records.party import Role
 from tests.clock import DAY, HOUR, Clock
 from tests.conftest import RunningNode, StartNode
 from tests.eventually import eventually
 from tests.samples import patient_json, variant_json
+from tests.soak.flooding import sighting
 from tests.web.test_matches_api import FEATURES, ask, call, inbox, put
 
 ANA = "ana@dublin.example"
@@ -192,23 +191,6 @@ async def test_a_flood_for_one_person_is_one_digest_an_hour_at_most(start_node: 
         (_, second) = await mails(node, 2)
         assert second["Subject"].startswith("590 coincidencias")
         assert await node.read(lambda store: store.waiting(clock.now, 0.0)) == []
-
-
-def sighting(case: str, number: int, now: float) -> Sighting:
-    """A match of a case with another one of Spain."""
-    other = f"{number:06}"
-    match = Match(
-        id=match_id("spain", case, other),
-        node="spain",
-        sides=(Side(case=case, owner="dublin", person=ANA, version=1),),
-        other=Other(id=other, contact={"name": "Dra García", "href": "mailto:garcia@madrid.example"}),
-        score=0.9,
-        was_asked=True,
-        first_seen=now,
-        last_seen=now,
-        changed_at=now,
-    )
-    return Sighting(match, (Addressee(ANA, case),))
 
 
 async def test_a_withdrawn_case_takes_its_queued_alerts_with_it(start_node: StartNode) -> None:

@@ -7,14 +7,12 @@ import argparse
 import asyncio
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 from tests.soak.delivering import deliver
 from tests.soak.flooding import flood
 from tests.soak.many_peers import search_among
-
-Say = Callable[[str, str, bool], None]
+from tests.soak.saying import Said, Say
 
 MOST_REPEATED = 0.005
 LONGEST_STOP_MS = 50.0
@@ -60,16 +58,9 @@ def main() -> None:
     options.add_argument("--bad", type=int, default=21)
     options.add_argument("--healthy", type=int, default=6)
     chosen = options.parse_args()
-    failed: list[str] = []
-
-    def say(promise: str, found: str, holds: bool) -> None:
-        sys.stdout.write(f"{'holds' if holds else 'FAILS'}  {promise}: {found}\n")
-        sys.stdout.flush()
-        if not holds:
-            failed.append(promise)
-
-    asyncio.run(run(chosen.matches, chosen.kills, chosen.flood, chosen.bad, chosen.healthy, say))
-    sys.exit(bool(failed))
+    said = Said()
+    asyncio.run(run(chosen.matches, chosen.kills, chosen.flood, chosen.bad, chosen.healthy, said))
+    sys.exit(bool(said.failed))
 
 
 if __name__ == "__main__":

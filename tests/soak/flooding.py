@@ -61,7 +61,9 @@ async def flood(folder: Path, matches: int, knowledge: Knowledge | None = None) 
         for hour in range(_HOURS):
             count = matches if hour == 0 else matches // 2
             for begin in range(made.matches, made.matches + count, _BATCH):
-                found = [sighting(begin + n, clock.now) for n in range(min(_BATCH, made.matches + count - begin))]
+                found = [
+                    sighting(_PUBLIC_ID, begin + n, clock.now) for n in range(min(_BATCH, made.matches + count - begin))
+                ]
                 await store.record(found)
                 await asyncio.sleep(0)  # as between the searches that find them
             made.matches += count
@@ -91,13 +93,13 @@ async def _watch(made: Flooded) -> None:
         made.longest_ms = max(made.longest_ms, round(late, 1))
 
 
-def sighting(number: int, now: float) -> Sighting:
-    """Return a match of the clinician's case with another one of Spain."""
+def sighting(case: str, number: int, now: float) -> Sighting:
+    """Return a match of a case of the clinician with another one of Spain."""
     other = f"{number:08}"
     match = Match(
-        id=match_id("spain", _PUBLIC_ID, other),
+        id=match_id("spain", case, other),
         node="spain",
-        sides=(Side(case=_PUBLIC_ID, owner="dublin", person=ANA, version=1),),
+        sides=(Side(case=case, owner="dublin", person=ANA, version=1),),
         other=Other(id=other, contact={"name": "Dra García", "href": "mailto:garcia@madrid.example"}),
         score=0.9,
         was_asked=True,
@@ -105,4 +107,4 @@ def sighting(number: int, now: float) -> Sighting:
         last_seen=now,
         changed_at=now,
     )
-    return Sighting(match, (Addressee(ANA, _PUBLIC_ID),))
+    return Sighting(match, (Addressee(ANA, case),))

@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,11 @@ from matchmaker.web.serving import make_runner
 from tests.samples import official_patients, patient_json
 from tests.soak.damage import found_of
 from tests.soak.racing import race
+from tests.soak.saying import Said, Say
 from tests.soak.telling_apart import ToldApart, Trials, ask_both
 
 OWNER, SPAIN = {"X-Auth-Token": "dublin"}, {"X-Auth-Token": "spain"}
 MOST_TOLD, LEAST_BY_PHENOTYPE, REPORT_SECONDS = 0.105, 0.60, 2.0
-Say = Callable[[str, str, bool], None]
 
 
 @contextlib.asynccontextmanager
@@ -168,16 +168,9 @@ def main() -> None:
     options.add_argument("--questions", type=int, default=1_000)
     options.add_argument("--cases", type=int, default=2_000)
     chosen = options.parse_args()
-    failed: list[str] = []
-
-    def say(promise: str, found: str, holds: bool) -> None:
-        sys.stdout.write(f"{'holds' if holds else 'FAILS'}  {promise}: {found}\n")
-        sys.stdout.flush()
-        if not holds:
-            failed.append(promise)
-
-    asyncio.run(run(chosen.trials, chosen.damages, chosen.lines, chosen.questions, chosen.cases, say))
-    sys.exit(bool(failed))
+    said = Said()
+    asyncio.run(run(chosen.trials, chosen.damages, chosen.lines, chosen.questions, chosen.cases, said))
+    sys.exit(bool(said.failed))
 
 
 if __name__ == "__main__":
