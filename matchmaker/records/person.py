@@ -16,7 +16,9 @@ class PersonRole(StrEnum):
 class Person(Record):
     """A person of an institution. `email` in lower case; `language` as BCP 47 has it, such as es.
 
-    One who is disabled owns cases still, and gets no alerts.
+    One who is disabled owns cases still, gets no alerts, and cannot sign in. `waiting`: asked to be let in, and is
+    disabled until an operator approves. `agreed_at` is when the end-user agreement was accepted, in the version
+    `agreed_to` (a digest of its text). `name` is what the person is called by.
     """
 
     email: str
@@ -25,6 +27,10 @@ class Person(Record):
     language: str = "en"
     created_at: float = 0.0
     disabled_at: float | None = None
+    waiting: bool = False
+    agreed_at: float | None = None
+    agreed_to: str | None = None
+    name: str | None = None
 
 
 def address_of(email: str) -> str:

@@ -33,6 +33,7 @@ from matchmaker.records.reference import ReferenceFile
 from matchmaker.records.sharing import Sharing
 from matchmaker.records.work import Work
 from matchmaker.store.entries import Entry
+from matchmaker.store.kept_accounts import Accounts, Overviews
 from matchmaker.store.kept_matches import Mails, Matches, People
 
 SWEEP = "sweep"  # the kind of work by which `Store.sweep` is done after a withdrawal
@@ -177,7 +178,7 @@ class Claim:
 Check = Callable[[AsyncGenerator[list[Entry]]], Awaitable[None]]  # raises, where what it reads is not as expected
 
 
-class Store(People, Matches, Mails, Protocol):
+class Store(People, Accounts, Overviews, Matches, Mails, Protocol):
     """One node's records. Times are seconds since 1970. Any method may raise StoreBusy or StoreUnusable."""
 
     async def revisions(self) -> Revisions:

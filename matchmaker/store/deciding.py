@@ -6,6 +6,7 @@ from matchmaker.records.audit import Action, AuditLine
 from matchmaker.records.case import Case
 from matchmaker.records.inquiry import Asked, Inquiry
 from matchmaker.records.match import Match, of_what_is_shared
+from matchmaker.records.person import Person
 from matchmaker.store.base import Draft, Outcome, StoreHasOthers
 
 COUNTERS = ("revision", "parties", "reference", "requests", "results")
@@ -58,6 +59,12 @@ def check_copy(source: str, identity: str, filled: str, counters: Mapping[str, i
         raise StoreHasOthers("it holds records of another node; choose an empty store")
     if filled != fill_mark(counters):
         raise StoreHasOthers("it was written to since it was filled, or is the source itself; choose an empty store")
+
+
+def may_otherwise(before: Person, after: Person) -> bool:
+    """Tell whether a person may do something else than before, so that who is signed in must sign in anew."""
+    told = ("role", "institution", "disabled_at", "waiting")
+    return any(getattr(before, name) != getattr(after, name) for name in told)
 
 
 def asked_of(rows: Sequence[tuple[float, bool]], waiting: int, before: int) -> Asked:

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
+from matchmaker.records.account import Credentials
 from matchmaker.records.alert import Alert, Mail
 from matchmaker.records.case import Case, key_of, version_of
 from matchmaker.records.inquiry import Inquiry
@@ -40,6 +41,7 @@ ENTRY_FIELDS: dict[str, tuple[str, ...]] = {
     "mail": ("_id", "content"),
     "inquiry": ("case", "node", "content"),
     "health": ("_id", "content"),
+    "credentials": ("_id", "content"),
 }
 
 
@@ -107,12 +109,18 @@ def _of_inquiry(content: str) -> dict[str, Any]:
     }
 
 
+def _of_credentials(content: str) -> dict[str, Any]:
+    kept = Credentials.parse(content)
+    return {"subject": kept.subject, "invitation": kept.invitation}
+
+
 # What stands beside a content in JSON, because it is looked for.
 _LOOKED_FOR: dict[str, Callable[[str], dict[str, Any]]] = {
     "match": _of_match,
     "alert": _of_alert,
     "mail": _of_mail,
     "inquiry": _of_inquiry,
+    "credentials": _of_credentials,
 }
 
 

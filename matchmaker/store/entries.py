@@ -22,6 +22,7 @@ kind of store, so that equal contents are equal bytes. `Digest` adds them up.
     mail       id, content
     inquiry    case's public id, node, content
     health     peer's name, content
+    credentials  address, content
     reference  kind, name, version, sha256, imported at, content in base64
 """
 
@@ -50,6 +51,7 @@ from matchmaker.records.sharing import Sharing
 KINDS = (
     "facts", "case", "client", "peer", "collection", "audit", "line", "chain", "dealing", "gene", "work", "reference",
     "person", "choices", "match", "alert", "mail", "inquiry", "health",
+    "credentials",
 )  # fmt: skip
 
 Entry = tuple[str, list[Any]]

@@ -24,6 +24,8 @@ ChangeHealth = Callable[[PeerHealth], PeerHealth]
 class Wanted:
     """Which matches of an owner are wanted, latest change first; None: any. `gene` is a key.
 
+    `cases` are some of the owner's, by public id: matches of any of them.
+
     `before` is the change and id of the match behind which to go on.
     """
 
@@ -36,13 +38,17 @@ class Wanted:
     since: float | None = None
     before: tuple[float, str] | None = None
     limit: int = 100
+    cases: tuple[str, ...] | None = None
 
 
 class People(Protocol):
     """Who works with the cases, and what they chose. Each change counts as one of the parties'."""
 
     async def put_person(self, person: Person) -> bool:
-        """Keep a person, in place of one of that address; return whether there was one."""
+        """Keep a person, in place of one of that address; return whether there was one.
+
+        Where the person may do something else than before, or nothing any more, the sessions end with it.
+        """
 
     async def people(self) -> list[Person]:
         """Return all people by address, those who are disabled included."""

@@ -16,7 +16,7 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo.errors import ConfigurationError, InvalidURI
 
 from matchmaker.store.base import StoreBusy, StoreUnusable
-from matchmaker.store.mongodb.cases import Cases
+from matchmaker.store.mongodb.accounts import Accounts
 from matchmaker.store.mongodb.database import MongoClient
 from matchmaker.store.mongodb.errors import speaking
 from matchmaker.store.mongodb.mails import Mails
@@ -40,7 +40,7 @@ _DURABLE = {
 }
 
 
-class MongoStore(Cases, Mails, Parties, Whole):
+class MongoStore(Accounts, Mails, Parties, Whole):
     """A Store in one database of a replica set. Open it with `open_mongo`."""
 
 

@@ -92,7 +92,8 @@ def old_store(folder: Path, version: int) -> None:
         revisions = (", 4", ", 5") if version < 3 else ("", "")
         agreed = ", 'research', 7, 'a@b.example'" if version > 3 else ""
         file.execute(f"INSERT INTO clients VALUES ({client}{revisions[0]}{agreed})")
-        file.execute(f"INSERT INTO peers VALUES ({peer}{revisions[1]})")
+        asked = ", 100, 0" if version > 4 else ""
+        file.execute(f"INSERT INTO peers VALUES ({peer}{revisions[1]}{asked})")
         if version > 2:
             file.execute("INSERT INTO work VALUES ('search', 'public-dublin-p4', 2, 5.0, 1, NULL, 0)")
         if version > 3:

@@ -56,7 +56,7 @@ class Cases(Matches):
         for owner in {draft.owner for draft in drafts}:
             ids = [text(draft.id) for draft in drafts if draft.owner == owner]
             async for document in self.of("cases").find({"owner": text(owner), "id": {"$in": ids}}, session=session):
-                known[owner, document["id"]] = _case(document)
+                known[owner, document["id"]] = case_of_document(document)
         return known
 
     async def _keep(self, kept: list[tuple[Deposit, Draft]], now: float, session: AsyncClientSession) -> None:
@@ -83,9 +83,8 @@ class Cases(Matches):
             if document is None or document["patient"] is None:
                 return None
             revision = await self.raise_counter("revision", 1, session)
-            left = replace(
-                _case(document), patient=None, person=None, family=None, updated_at=float(now), revision=revision
-            )
+            erased = replace(case_of_document(document), patient=None, person=None, family=None)
+            left = replace(erased, updated_at=float(now), revision=revision)
             await cases.update_one({"_id": text(left.public_id)}, {"$set": case_fields(left)}, session=session)
             line = AuditLine(revision, float(now), owner, Action.WITHDRAWN, left.public_id)
             await self.of("audit").insert_one(_audit_document(line), session=session)
@@ -131,20 +130,20 @@ class Cases(Matches):
         """See Store."""
         with speaking():
             document = await self.of("cases").find_one({"owner": text(owner), "id": text(case_id)})
-        return _case(document) if document else None
+        return case_of_document(document) if document else None
 
     async def case_known(self, public_id: str) -> Case | None:
         """See Store."""
         with speaking():
             document = await self.of("cases").find_one({"_id": text(public_id)})
-        return _case(document) if document else None
+        return case_of_document(document) if document else None
 
     async def cases_of(self, owner: str, after: str, limit: int) -> list[Case]:
         """See Store."""
         asked = {"owner": text(owner), "id": {"$gt": text(after)}, "live": True}
         with speaking():
             found = self.of("cases").find(asked).sort("id", ASCENDING).limit(number(limit))
-            return [_case(document) async for document in found]
+            return [case_of_document(document) async for document in found]
 
     def read_cases(self, keys: Sequence[int]) -> dict[int, KeptCase]:
         """See Store."""
@@ -223,7 +222,8 @@ def _numbered(deposit: Deposit, before: int) -> Deposit:
     return replace(deposit, case=replace(deposit.case, revision=before - revision)) if revision < 0 else deposit
 
 
-def _case(document: Document) -> Case:
+def case_of_document(document: Document) -> Case:
+    """Return the case of a document. Errors: StoreUnusable."""
     try:
         return case_of(entry_of("case", document)[1])
     except EntryDamaged as error:

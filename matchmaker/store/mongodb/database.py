@@ -49,10 +49,21 @@ COLLECTIONS = {
     "mail": "mails",
     "inquiry": "inquiries",
     "health": "peer_health",
+    "credentials": "credentials",
 }
+UNCOPIED = ("totals", "sessions")  # what no copy takes along
 # What is looked for in each collection, besides its `_id`; and which of it is there once only.
 _INDEXES: dict[str, tuple[tuple[str, ...], ...]] = {
-    "cases": (("owner", "id"), ("key",), ("revision",), ("live", "revision", "version")),
+    "cases": (
+        ("owner", "id"),
+        ("key",),
+        ("revision",),
+        ("live", "revision", "version"),
+        ("owner", "live", "updated_at", "_id"),
+        ("owner", "person", "updated_at", "_id"),
+    ),
+    "credentials": (("subject",), ("invitation",)),
+    "sessions": (("email",),),
     "clients": (("token_sha256",),),
     "work": (("due",), ("kind", "due", "subject"), ("subject",)),
     "ledger": (("chain", "number"), ("case_id", "at"), ("kind", "at")),
@@ -75,7 +86,7 @@ _UNIQUE = {
 }
 DURABLE = WriteConcern(w="majority", j=True)
 FILLING = "this database is being filled by a copy or restore; wait until that is done"
-_SCHEMA = 3
+_SCHEMA = 4
 _PATIENCE_SECONDS = 15.0  # with a transaction: longer than a replica set takes to choose a primary
 _TRANSIENT, _UNKNOWN = "TransientTransactionError", "UnknownTransactionCommitResult"
 _WAITS_MS = (2, 5, 10, 20, 50, *(100,) * 100)  # before a transaction is tried again, at least; twice that at most
@@ -121,7 +132,7 @@ class Database:
         return {document["_id"]: document async for document in found}
 
     async def _begin(self) -> None:
-        if others := set(await self.database.list_collection_names()) - {"meta", *COLLECTIONS.values(), "totals"}:
+        if others := set(await self.database.list_collection_names()) - {"meta", *COLLECTIONS.values(), *UNCOPIED}:
             raise StoreUnusable(
                 f"this database holds other things ({min(others)}); name another in the connection string"
             )
@@ -138,9 +149,9 @@ class Database:
         await meta.update_one({"_id": FACTS}, {"$setOnInsert": facts}, upsert=True)
 
     async def _make_indexes(self) -> None:
-        """To version 3. Each may be made again, so that it does not matter where an earlier start was broken off."""
+        """To version 4. Each may be made again, so that it does not matter where an earlier start was broken off."""
         # A transaction makes no collection while another one does.
-        missing = {*COLLECTIONS.values(), "totals"} - {*await self.database.list_collection_names()}
+        missing = {*COLLECTIONS.values(), *UNCOPIED} - {*await self.database.list_collection_names()}
         for name in sorted(missing):
             await self._create(name)
         for name, keys in _INDEXES.items():
@@ -237,6 +248,11 @@ class Database:
         if found is None:
             raise StoreBusy(FILLING)
         return int(found[counter])
+
+    async def written_to(self, session: AsyncClientSession) -> None:
+        """Let a copy be known as one that was written to since it was filled, where no counter tells."""
+        filled = {"_id": FACTS, "filled": {"$gt": ""}}
+        await self.of("meta").update_one(filled, {"$set": {"filled": ""}}, session=session)
 
     async def check_ours(self, session: AsyncClientSession | None) -> None:
         """Raise StoreBusy while the database is being filled."""

@@ -16,7 +16,7 @@ from matchmaker.store.deciding import TELLS, WAITS_FOR_ITS_TURN, WITHDRAWN, aske
 from matchmaker.store.documents import document_of
 from matchmaker.store.entries import alert_values
 from matchmaker.store.kept_matches import ChangeHealth, ChangeMatch, TakeTurn, Wanted
-from matchmaker.store.mongodb.database import FACTS, Document, number, text
+from matchmaker.store.mongodb.database import Document, number, text
 from matchmaker.store.mongodb.errors import speaking
 from matchmaker.store.mongodb.work import Queue, held
 
@@ -74,10 +74,7 @@ class Matches(Queue):
 
     async def _keep_noted(self, result: Noted, session: AsyncClientSession) -> None:
         await self._write_match(result.match, session)
-        # A copy is known by it as written to.
-        await self.of("meta").update_one(
-            {"_id": FACTS, "filled": {"$gt": ""}}, {"$set": {"filled": ""}}, session=session
-        )
+        await self.written_to(session)
         await self._write_alerts(result.alerts, session)
 
     async def _write_match(self, match: Match, session: AsyncClientSession) -> None:
@@ -274,6 +271,8 @@ class Matches(Queue):
 def _filter(wanted: Wanted) -> Document:
     side: Document = {"owner": text(wanted.owner)}
     side.update({"case": text(wanted.case)} if wanted.case is not None else {})
+    if wanted.cases is not None:
+        side["$and"] = [{"case": {"$in": [text(case) for case in wanted.cases]}}]
     side.update({"status": wanted.status.value} if wanted.status is not None else {})
     side.update({"score": {"$gte": float(wanted.min_score)}} if wanted.min_score is not None else {})
     found: Document = {"sides": {"$elemMatch": side}}

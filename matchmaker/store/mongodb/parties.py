@@ -14,6 +14,7 @@ from matchmaker.records.party import Client, Peer
 from matchmaker.records.person import Person
 from matchmaker.records.reference import Kind, ReferenceFile
 from matchmaker.store.base import NameTaken, NameUnknown
+from matchmaker.store.deciding import may_otherwise
 from matchmaker.store.documents import ENTRY_FIELDS, document_of, entry_of
 from matchmaker.store.entries import client_of, client_values, collection_text
 from matchmaker.store.mongodb.database import Database, Document, text
@@ -130,9 +131,10 @@ class Parties(Database):
         async def work(session: AsyncClientSession) -> bool:
             await self.raise_counter("parties", 1, session)
             same = {"_id": text(person.email)}
-            return bool(
-                (await self.of("people").replace_one(same, document, upsert=True, session=session)).matched_count
-            )
+            known = await self.of("people").find_one_and_replace(same, document, upsert=True, session=session)
+            if known and may_otherwise(Person.parse(known["content"]), person):
+                await self.of("sessions").delete_many({"email": text(person.email)}, session=session)
+            return known is not None
 
         return await self.transact(work)
 

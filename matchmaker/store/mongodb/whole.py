@@ -12,7 +12,7 @@ from matchmaker.store.base import Check, StoreBusy
 from matchmaker.store.deciding import COUNTERS, check_copy, fill_mark
 from matchmaker.store.documents import document_of, entry_of
 from matchmaker.store.entries import Entry
-from matchmaker.store.mongodb.database import COLLECTIONS, COUNTERS_ID, FACTS, Document
+from matchmaker.store.mongodb.database import COLLECTIONS, COUNTERS_ID, FACTS, UNCOPIED, Document
 from matchmaker.store.mongodb.errors import speaking
 from matchmaker.store.mongodb.ledger import Ledger
 
@@ -38,6 +38,7 @@ _ORDER = {
     "mail": ["_id"],
     "inquiry": ["case", "node"],
     "health": ["_id"],
+    "credentials": ["_id"],
 }
 
 
@@ -105,7 +106,7 @@ class Whole(Ledger):
             first = await self._begun(entries, replace=replace)
             (_, (identity, *numbers, secret)) = first[0]
             counters = dict(zip(COUNTERS, numbers, strict=True))
-            for name in (*COLLECTIONS.values(), "totals"):
+            for name in (*COLLECTIONS.values(), *UNCOPIED):
                 await self.database.drop_collection(name)  # at once, however much was in it
             await self._make_indexes()
             await self._write(first[1:])

@@ -29,6 +29,7 @@ from matchmaker.store.base import (
 from matchmaker.store.deciding import COUNTERS
 from matchmaker.store.entries import Entry, EntryDamaged, kept_of
 from matchmaker.store.sqlite import cases, noting, whole
+from matchmaker.store.sqlite.accounts import Accounts
 from matchmaker.store.sqlite.cases import CASE, VERSION, WORK, raise_counter
 from matchmaker.store.sqlite.connecting import (
     FILE_NAME,
@@ -39,6 +40,7 @@ from matchmaker.store.sqlite.connecting import (
 )
 from matchmaker.store.sqlite.mails import Mails
 from matchmaker.store.sqlite.matches import Matches
+from matchmaker.store.sqlite.overviews import Overviews
 from matchmaker.store.sqlite.parties import Parties
 from matchmaker.store.sqlite.telling import Ledger
 
@@ -47,7 +49,7 @@ _KEPT = f"owner, id, public_id, sharing, json(patient), revision, {VERSION}, per
 _KEPT_TEXT = f"owner, id, public_id, sharing, patient, revision, {VERSION}, person, family"
 
 
-class SqliteStore(Parties, Ledger, Matches, Mails):
+class SqliteStore(Parties, Accounts, Overviews, Ledger, Matches, Mails):
     """A Store in one SQLite file. Open it with `open_sqlite`."""
 
     async def revisions(self) -> Revisions:

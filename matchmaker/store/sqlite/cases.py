@@ -145,6 +145,11 @@ def release(connection: sqlite3.Connection, work: Work, due: float) -> bool:
     )
 
 
+def written_to(connection: sqlite3.Connection) -> None:
+    """Let a copy be known as one that was written to since it was filled, where no counter tells."""
+    connection.execute("UPDATE facts SET value = '' WHERE name = 'filled' AND value <> ''")
+
+
 def raise_counter(connection: sqlite3.Connection, name: str, by: int = 1) -> int:
     """Add to a counter and return its new value."""
     sql = "UPDATE counter SET value = value + ? WHERE name = ? RETURNING value"

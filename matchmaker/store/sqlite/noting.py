@@ -10,6 +10,7 @@ from matchmaker.records.match import Match
 from matchmaker.store.deciding import of_withdrawn
 from matchmaker.store.entries import alert_values, match_values, side_values
 from matchmaker.store.kept_matches import Wanted
+from matchmaker.store.sqlite.cases import written_to
 
 
 def record(connection: sqlite3.Connection, sightings: Iterable[Sighting]) -> list[Match]:
@@ -42,7 +43,7 @@ def find(connection: sqlite3.Connection, match_id: str) -> Match | None:
 def keep(connection: sqlite3.Connection, result: Noted) -> None:
     """Write a match as it now is, and queue its alerts."""
     write_match(connection, result.match)
-    connection.execute("UPDATE facts SET value = '' WHERE name = 'filled' AND value <> ''")  # a copy that is written to
+    written_to(connection)
     addressed = [(one.match, NOBODY, one.case) for one in result.alerts if one.tells_ours]
     nobody = "match_id = ? AND recipient = ? AND content ->> 'case' = ?"
     connection.executemany(f"DELETE FROM alerts WHERE {nobody}", addressed)  # now there is somebody
@@ -110,6 +111,9 @@ def wanted_sql(wanted: Wanted) -> tuple[str, list[object]]:
         conditions.append((among, wanted.gene))
     sql = " AND ".join(condition for condition, _ in conditions)
     values = [value for _, value in conditions]
+    if wanted.cases is not None:
+        sql += f" AND sides.case_id IN ({', '.join('?' * len(wanted.cases))})"
+        values += wanted.cases
     if wanted.before is not None:
         sql += " AND (sides.changed_at, sides.match_id) < (?, ?)"
         values += wanted.before

@@ -9,7 +9,9 @@ from matchmaker.records.collection import Collection
 from matchmaker.records.party import Client, Peer
 from matchmaker.records.person import Person
 from matchmaker.store.base import NameTaken, NameUnknown
+from matchmaker.store.deciding import may_otherwise
 from matchmaker.store.entries import client_of, client_values, collection_text
+from matchmaker.store.sqlite.accounts import end_sessions
 from matchmaker.store.sqlite.cases import raise_counter
 from matchmaker.store.sqlite.running import Running
 
@@ -102,9 +104,11 @@ def _insert_named(connection: sqlite3.Connection, table: str, into: str, row: tu
 def put_person(connection: sqlite3.Connection, person: Person) -> bool:
     """Keep a person; return whether there was one of that address."""
     raise_counter(connection, "parties")
-    known = connection.execute("SELECT 1 FROM people WHERE email = ?", (person.email,)).fetchone()
+    row = connection.execute("SELECT content FROM people WHERE email = ?", (person.email,)).fetchone()
     connection.execute("INSERT OR REPLACE INTO people VALUES (?, ?)", (person.email, person.to_text()))
-    return known is not None
+    if row and may_otherwise(Person.parse(row[0]), person):
+        end_sessions(connection, person.email)
+    return row is not None
 
 
 def put_choices(connection: sqlite3.Connection, subject: str, choices: Choices) -> None:

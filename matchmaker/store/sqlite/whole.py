@@ -6,12 +6,14 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from matchmaker.records.account import Credentials
 from matchmaker.records.alert import Alert, Mail
 from matchmaker.records.case import key_of
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Match
 from matchmaker.store.deciding import COUNTERS, check_copy, fill_mark
 from matchmaker.store.entries import Entry
+from matchmaker.store.sqlite.accounts import write_credentials
 from matchmaker.store.sqlite.cases import CASE
 from matchmaker.store.sqlite.ledger import KEPT_LINE
 from matchmaker.store.sqlite.mails import write_mail
@@ -22,6 +24,7 @@ _BATCH = 2_000
 TABLES = (
     "cases", "clients", "peers", "collections", "audit", "ledger", "chains", "dealings", "matched_genes", "work",
     "reference", "people", "choices", "matches", "sides", "match_genes", "alerts", "mails", "inquiries", "peer_health",
+    "credentials", "sessions",
 )  # fmt: skip
 _READ = {
     "case": f"SELECT {CASE} FROM cases ORDER BY revision",
@@ -42,6 +45,7 @@ _READ = {
     "mail": "SELECT id, content FROM mails ORDER BY id",
     "inquiry": "SELECT case_id, node, content FROM inquiries ORDER BY case_id, node",
     "health": "SELECT name, content FROM peer_health ORDER BY name",
+    "credentials": "SELECT email, content FROM credentials ORDER BY email",
 }
 _WRITE = {
     "case": f"INSERT INTO cases ({CASE}, key) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -66,6 +70,7 @@ _WRITERS: dict[str, Callable[[sqlite3.Connection, list[Any]], None]] = {
         connection, [Alert.parse(values[4]).model_copy(update={"mail": values[3]})]
     ),
     "mail": lambda connection, values: write_mail(connection, Mail.parse(values[1])),
+    "credentials": lambda connection, values: write_credentials(connection, Credentials.parse(values[1])),
 }
 _SHOWN: dict[str, Callable[[tuple[Any, ...]], list[Any]]] = {
     "peer": lambda row: [*row[:-1], bool(row[-1])],

@@ -1,0 +1,66 @@
+"""What a page shows of many cases at once, in the embedded store."""
+
+from collections import defaultdict
+from collections.abc import Collection as Collection_
+from collections.abc import Mapping
+
+from matchmaker.records.case import Case
+from matchmaker.records.inquiry import Inquiry
+from matchmaker.records.match import Status
+from matchmaker.store.deciding import WITHDRAWN
+from matchmaker.store.kept_accounts import Whose
+from matchmaker.store.sqlite import cases
+from matchmaker.store.sqlite.cases import CASE
+from matchmaker.store.sqlite.running import Running
+
+
+def _live(whose: Whose) -> tuple[str, tuple[object, ...]]:
+    """Return the condition by which cases are meant, and its values; each goes along an index."""
+    if whose.person is None:
+        return "owner = ? AND patient IS NOT NULL", (whose.owner,)
+    return "person = ? AND owner = ? AND patient IS NOT NULL", (whose.person, whose.owner)
+
+
+class Overviews(Running):
+    """The part of a Store that pages ask."""
+
+    async def latest_cases(self, whose: Whose, before: tuple[float, str] | None, limit: int) -> list[Case]:
+        """See Store."""
+        some, values = _live(whose)
+        behind = " AND (updated_at, public_id) < (?, ?)" if before else ""
+        sql = f"SELECT {CASE} FROM cases WHERE {some}{behind} ORDER BY updated_at DESC, public_id DESC LIMIT ?"
+        bound = (*values, *(before or ()), limit)
+        return await self.run(lambda c: [cases.read_case(row) for row in c.execute(sql, bound)])
+
+    async def count_cases_of(self, whose: Whose) -> int:
+        """See Store."""
+        some, values = _live(whose)
+        sql = f"SELECT count(*) FROM cases WHERE {some}"
+        return await self.run(lambda connection: int(connection.execute(sql, values).fetchone()[0]))
+
+    async def public_ids_of(self, whose: Whose) -> list[str]:
+        """See Store."""
+        some, values = _live(whose)
+        sql = f"SELECT public_id FROM cases WHERE {some} ORDER BY public_id"
+        return await self.run(lambda c: [public_id for (public_id,) in c.execute(sql, values)])
+
+    async def count_matches(self, cases: Collection_[str]) -> Mapping[str, Mapping[Status, int]]:
+        """See Store."""
+        wanted = sorted(cases)
+        some = f"owner <> '' AND case_id IN ({', '.join('?' * len(wanted))})"
+        sql = f"SELECT case_id, status, count(*) FROM sides WHERE {some} GROUP BY case_id, status"
+        counts: dict[str, dict[Status, int]] = defaultdict(dict)
+        for case, status, count in await self.run(lambda c: c.execute(sql, wanted).fetchall()):
+            counts[case][Status(status)] = count
+        return dict(counts)
+
+    async def inquiries_about(self, cases: Collection_[str]) -> Mapping[str, list[Inquiry]]:
+        """See Store."""
+        wanted = sorted(cases)
+        some = f"status <> ? AND case_id IN ({', '.join('?' * len(wanted))}) ORDER BY case_id, node"
+        sql = f"SELECT content FROM inquiries WHERE {some}"
+        found: dict[str, list[Inquiry]] = defaultdict(list)
+        for (content,) in await self.run(lambda c: c.execute(sql, (WITHDRAWN, *wanted)).fetchall()):
+            inquiry = Inquiry.parse(content)
+            found[inquiry.case].append(inquiry)
+        return dict(found)
