@@ -8,6 +8,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
+from aiohttp import ClientSession
+
+from matchmaker.accounts.oidc import OidcClient, Provider
 from matchmaker.alerts.catalogues import Catalogues
 from matchmaker.alerts.delivery import Transport
 from matchmaker.alerts.links import Links
@@ -16,7 +19,7 @@ from matchmaker.alerts.smtp import DELIVERY_TIMEOUTS, MailServerSettings, SmtpTr
 from matchmaker.exchange import withdrawals
 from matchmaker.exchange.asking import Asking
 from matchmaker.exchange.choosing import Choosing
-from matchmaker.exchange.config import Config
+from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.exchange.disclosing import Disclosing
 from matchmaker.exchange.finding import ASK, Finding
 from matchmaker.exchange.follow_up import FollowUp
@@ -28,6 +31,7 @@ from matchmaker.exchange.reference import load_knowledge, with_imported
 from matchmaker.exchange.retention import keep_no_longer
 from matchmaker.exchange.rounds import forever
 from matchmaker.exchange.service import Exchange, Parts
+from matchmaker.exchange.signing_in import SigningIn
 from matchmaker.exchange.working import Done, Leases, step
 from matchmaker.exchange.world import World
 from matchmaker.matching.profile import Knowledge
@@ -72,7 +76,8 @@ async def open_exchange(
         secret = await store.secret()
         following = Following(store, knowledge, made_for, lambda files: effective_knowledge(config, files), snapshot)
         stack.push_async_callback(following.close)
-        peer_client = await stack.enter_async_context(open_peer_client(config))
+        http = await stack.enter_async_context(open_session())
+        peer_client = PeerClient(http, config.peers.max_answer_bytes)
         fanout = Fanout(config.peers.deadline_seconds, config.peers.concurrency, world.clock)
         await following.open()
         searches = config.searches
@@ -91,6 +96,7 @@ async def open_exchange(
             FollowUp(config, store, following, disclosing, noticing, world),
             Choosing(store, following, links, catalogues),
             withdrawals.WithdrawalLog(config.storage.data_dir / withdrawals.FILE_NAME),
+            SigningIn(config.sign_in, store, open_provider(config, http, world), world),
         )
         exchange = Exchange(config, parts, world)
         stack.push_async_callback(_last_refusals, exchange)
@@ -106,6 +112,7 @@ async def open_exchange(
             (exchange.write_refusals, REFUSALS_EVERY_SECONDS),
             (lambda: keep_no_longer(store, config.disclosure, world.now()), PURGE_EVERY_SECONDS),
             (mailing.forget, PURGE_EVERY_SECONDS),
+            (exchange.signing_in.forget, PURGE_EVERY_SECONDS),
             (mailing.gather, work_every_seconds),
             *([(finding.queue_missing, PURGE_EVERY_SECONDS)] if searches.on_deposit else []),
             (lambda: step(leases, {SWEEP: partial(_sweep, store), NOTICE: mailing.notice}), work_every_seconds),
@@ -116,6 +123,22 @@ async def open_exchange(
         for one, every in rounds:
             stack.push_async_callback(_end, asyncio.create_task(forever(one, every)))
         yield exchange
+
+
+def open_provider(config: Config, session: ClientSession, world: World) -> OidcClient | None:
+    """Return what signs people in at the configured provider; None: there is none. Errors: ConfigInvalid."""
+    told = config.sign_in
+    if not told.oidc_issuer:
+        return None
+    try:
+        file = told.oidc_client_secret_file
+        secret = file.read_text(encoding="utf-8").strip() if file else None
+        provider = Provider(told.oidc_issuer, told.oidc_client_id, secret)
+    except OSError as error:
+        raise ConfigInvalid(f"sign_in.oidc_client_secret_file cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise ConfigInvalid(f"sign_in.oidc_issuer: {error}") from None
+    return OidcClient(session, provider, f"{config.public_url}/sign-in/provider/back", world.chance, world.now)
 
 
 async def _sweep(store: Store, _work: Work) -> Done:

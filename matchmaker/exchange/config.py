@@ -7,6 +7,7 @@ key or a bad value stops the start and is named.
 import os
 import tomllib
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -216,6 +217,40 @@ def _loopback(host: str) -> bool:
     return host in {"localhost", "127.0.0.1", "::1"}
 
 
+class SignIn(Section):
+    """How people sign in to the pages: by a password of this node's own, or at an OpenID provider.
+
+    `agreement` is a file with the end-user agreement, ours where there is none; `oidc_issuer` is written as the provider
+    writes it.
+    """
+
+    passwords: bool = True
+    register_oneself: bool = True
+    second_factor: Literal["optional", "required"] = "optional"
+    idle_minutes: Annotated[float, Field(gt=0, le=60)] = 60.0
+    most_hours: Annotated[float, Field(gt=0, le=24)] = 24.0
+    agreement: DiskPath | None = None
+    oidc_name: Text = "your hospital"
+    oidc_issuer: Annotated[str, Field(pattern=r"^(https?://[^\s?#\"<>]+)?$", description="https://…")] = ""
+    oidc_client_id: Annotated[str, Field(max_length=255)] = ""
+    oidc_client_secret_file: DiskPath | None = None
+    password_memory_kib: Annotated[Whole, Field(ge=64, le=4 * 1024 * 1024)] = 65_536
+    password_passes: Annotated[Whole, Field(ge=1, le=100)] = 3
+
+    @model_validator(mode="after")
+    def _some_way(self) -> "SignIn":
+        if bool(self.oidc_issuer) != bool(self.oidc_client_id):
+            raise PydanticCustomError("oidc", "oidc_issuer and oidc_client_id go together")
+        return self
+
+    @property
+    def agreement_text(self) -> str:
+        """The end-user agreement. Errors: OSError, UnicodeDecodeError, where its file cannot be read."""
+        if self.agreement is not None:
+            return self.agreement.read_text(encoding="utf-8")
+        return (resources.files("matchmaker.exchange") / "texts" / "agreement.txt").read_text(encoding="utf-8")
+
+
 class BudgetLimits(Section):
     """How much one asker may ask."""
 
@@ -243,6 +278,7 @@ class Config(Section):
     matches: Matches = Matches()
     alerts: Alerts = Alerts()
     mail: MailServer = MailServer()
+    sign_in: SignIn = SignIn()
     budget: BudgetLimits = BudgetLimits()
     log: Logging = Logging()
 

@@ -39,7 +39,7 @@ def _circle_problems(sharing: Sharing, node: Node, directory: Directory) -> list
         return [Problem("sharing.with", "named goes with sharing.countries, sharing.nodes, or both")]
     if sharing.circle is not Circle.NAMED and named:
         return [Problem("sharing.with", "countries and nodes go with named only")]
-    known = {node.name, *directory.peers, *directory.institutions}
+    known = {node.name, *directory.peers, *(directory.institutions.keys() - directory.people.keys())}
     unknown = [n for n, name in enumerate(sharing.nodes) if name not in known]
     listed = ", ".join(sorted({node.name, *directory.peers}))
     return [Problem(f"sharing.nodes[{n}]", f"no such node; known are {listed}") for n in unknown]

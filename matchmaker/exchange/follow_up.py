@@ -1,7 +1,8 @@
 """Following a match up until it is a diagnosis or a no: listed, shown, changed, for the owner of a case of it."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -56,6 +57,28 @@ class Filter:
     limit: int = 100
 
 
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """Whose matches: those of all of an owner's cases, or of some of them (by public id), as one person may see."""
+
+    owner: Client
+    cases: tuple[str, ...] | None = None
+
+    def sides_of(self, match: Match) -> tuple[Side, ...]:
+        """Return the sides of a match that are held."""
+        sides = match.sides_of(self.owner.name)
+        return sides if self.cases is None else tuple(side for side in sides if side.case in self.cases)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A match in a list: as it is told, the public id of the case through which it is seen, and its explanation."""
+
+    view: MatchView
+    case: str
+    explanation: Explanation
+
+
 @dataclass(frozen=True)
 class FollowUp:
     """Shows and changes matches."""
@@ -70,29 +93,52 @@ class FollowUp:
     async def matches(self, owner: Client, wanted: Filter) -> MatchList:
         """Return a page of an owner's matches. Errors: NotFound, for a case that is not the owner's."""
         case = await self._case_named(owner, wanted.case) if wanted.case is not None else None
+        found, more = await self.inbox([Holding(owner, (case.public_id,) if case else None)], wanted)
+        return MatchList(matches=tuple(one.view for one in found), next=more)
+
+    async def inbox(self, holdings: Sequence[Holding], wanted: Filter) -> tuple[list[Listed], str | None]:
+        """Return a page of the matches of holdings, latest change first, and the `after` of the next page.
+
+        Each match is there once. `wanted.case` is not looked at: it is the holdings that say which cases.
+        """
         genes = self.following.current.knowledge.genes
         asked = Wanted(
-            owner.name,
-            case.public_id if case else None,
-            wanted.status,
-            wanted.node,
-            genes.resolve(wanted.gene).key if wanted.gene else None,
-            wanted.min_score,
-            wanted.since,
-            _position(wanted.after),
-            wanted.limit + 1,
+            "",
+            status=wanted.status,
+            node=wanted.node,
+            gene=genes.resolve(wanted.gene).key if wanted.gene else None,
+            min_score=wanted.min_score,
+            since=wanted.since,
+            before=_position(wanted.after),
+            limit=wanted.limit + 1,
         )
-        found = await self.store.matches(asked)
-        page = found[: wanted.limit]
-        shown = [match for match in page if await self._may_see(owner, match)]
-        views = [await self._view(owner, match, _side_for(match, owner, asked)) for match in shown]
-        more = f"{page[-1].changed_at!r}-{page[-1].id}" if len(found) > wanted.limit else None
-        return MatchList(matches=tuple(views), next=more)
+        found: dict[str, tuple[Match, Holding]] = {}
+        for holding in holdings:
+            if holding.cases != ():
+                some = replace(asked, owner=holding.owner.name, cases=holding.cases)
+                found.update({one.id: (one, holding) for one in await self.store.matches(some) if one.id not in found})
+        ordered = sorted(found.values(), key=lambda one: (one[0].changed_at, one[0].id), reverse=True)
+        page = ordered[: wanted.limit]
+        listed = [await self._listed(match, holding, asked) for match, holding in page]
+        last = page[-1][0] if len(ordered) > wanted.limit else None
+        return [one for one in listed if one], f"{last.changed_at!r}-{last.id}" if last else None
+
+    async def _listed(self, match: Match, holding: Holding, wanted: Wanted) -> Listed | None:
+        """Return a match as a list shows it, None where it may not be seen any more."""
+        if not holding.sides_of(match) or not await self._may_see(holding, match):
+            return None
+        side = _side_for(match, holding, wanted)
+        explanation = Explanation.model_validate(match.explanation) if match.other else Explanation()
+        return Listed(await self._view(holding.owner, match, side), side.case, explanation)
 
     async def match(self, owner: Client, match_id: str) -> MatchDetail:
         """Return one match, whole. Errors: NotFound, for another's exactly as for a missing one."""
-        match = await self._known(owner, match_id)
-        side = match.sides_of(owner.name)[0]
+        return await self.seen(Holding(owner), match_id)
+
+    async def seen(self, holding: Holding, match_id: str) -> MatchDetail:
+        """Return one match, whole, as who holds one of its cases sees it. Errors: as `match`."""
+        match, owner = await self._known(holding, match_id), holding.owner
+        side = holding.sides_of(match)[0]
         case = await self.store.case_known(side.case)
         if case is None or case.patient is None:
             raise _missing(match_id)
@@ -118,10 +164,16 @@ class FollowUp:
 
         Errors: NotFound; InvalidRequest.
         """
-        match = await self._known(owner, match_id)
-        side = await self._side_named(owner, match, change.case)
+        return await self.change_held(Holding(owner), match_id, change)
+
+    async def change_held(self, holding: Holding, match_id: str, change: MatchChange) -> MatchDetail:
+        """Change the side of a match that is held. Errors: as `change`."""
+        owner = holding.owner
+        match = await self._known(holding, match_id)
+        side = await self._side_named(holding, match, change.case)
         self._check(owner, side, change)
-        who = f"{owner.name}, {address_of(change.by)}" if change.by else owner.name
+        by = address_of(change.by) if change.by else owner.name
+        who = owner.name if by == owner.name else f"{owner.name}, {by}"
         others = await self._other_cases(match, side)
         now = self.world.now()
 
@@ -139,7 +191,7 @@ class FollowUp:
 
         if await self.store.change_match(match_id, changed) is None:
             raise _missing(match_id)
-        return await self.match(owner, match_id)
+        return await self.seen(holding, match_id)
 
     async def _other_cases(self, match: Match, side: Side) -> list[Any]:
         cases = [await self.store.case_known(one.case) for one in match.sides if one.case != side.case]
@@ -159,30 +211,30 @@ class FollowUp:
         institution = owner.institution or owner.name
         return person is not None and person.disabled_at is None and same_institution(person.institution, institution)
 
-    async def _known(self, owner: Client, match_id: str) -> Match:
+    async def _known(self, holding: Holding, match_id: str) -> Match:
         match = await self.store.match(match_id)
-        if match is None or not match.sides_of(owner.name) or not await self._may_see(owner, match):
+        if match is None or not holding.sides_of(match) or not await self._may_see(holding, match):
             raise _missing(match_id)
         return match
 
-    async def _may_see(self, owner: Client, match: Match) -> bool:
+    async def _may_see(self, holding: Holding, match: Match) -> bool:
         """Tell whether an owner may still learn of the other case, where both are of this node: sharing may change."""
         if match.other is not None:
             return True
         cases = {one.case: await self.store.case_known(one.case) for one in match.sides}
-        mine = match.sides_of(owner.name)[0]
+        mine = holding.sides_of(match)[0]
         own, other = (
             next(cases[one.case] for one in match.sides if (one.case == mine.case) is same) for same in (True, False)
         )
         return own is not None and other is not None and self.disclosing.may_learn(own.kept, other.kept)
 
-    async def _side_named(self, owner: Client, match: Match, case_id: str | None) -> Side:
-        sides = match.sides_of(owner.name)
+    async def _side_named(self, holding: Holding, match: Match, case_id: str | None) -> Side:
+        sides = holding.sides_of(match)
         if case_id is None:
             return sides[0]
-        case = await self._case_named(owner, case_id)
+        case = await self._case_named(holding.owner, case_id)
         side = match.side_of(case.public_id)
-        if side is None:
+        if side is None or side not in sides:
             raise InvalidRequest(Problem("case", "is none of this match's"))
         return side
 
@@ -337,15 +389,10 @@ def _solution(side: Side, change: MatchChange, status: Status) -> Solution | Non
     return Solution.model_validate({**before, **stated})
 
 
-def _side_for(match: Match, owner: Client, wanted: Wanted) -> Side:
+def _side_for(match: Match, holding: Holding, wanted: Wanted) -> Side:
     """Return the side through which a match was wanted."""
-    sides = match.sides_of(owner.name)
-    fitting = (
-        one
-        for one in sides
-        if wanted.case in {None, one.case} and (wanted.status is None or one.status is wanted.status)
-    )
-    return next(fitting, sides[0])
+    sides = holding.sides_of(match)
+    return next((one for one in sides if wanted.status is None or one.status is wanted.status), sides[0])
 
 
 def _genes(match: Match) -> tuple[GeneShared, ...]:

@@ -46,9 +46,9 @@ _AGAIN_SECONDS = 10.0
 class Directory:
     """Clients with a valid token, by its digest; peers and collections by name; as of one revision.
 
-    `institutions` are those of all clients, by name: an owner's cases stay when its token is revoked; so do the
-    `owners`. `people` are named by address, `choices` by address or by a case's public id. `number` is another one for
-    every directory.
+    `institutions` are those of all clients and people, by name: an owner's cases stay when its token is revoked; so do
+    the `owners`. `people` are named by address, `choices` by address or by a case's public id. Who deposits a case by
+    the pages owns it under the own address. `number` is another one for every directory.
     """
 
     clients: Mapping[str, Client] = field(default_factory=dict)
@@ -71,6 +71,11 @@ class Directory:
     def nodes_of(self, organisation: str) -> list[Client]:
         """Return the nodes of an organisation that hold a valid token."""
         return [one for one in self.clients.values() if one.role is Role.NODE and one.organisation == organisation]
+
+
+def as_owner(person: Person) -> Client:
+    """Return a person as an owner of cases: one without a token, named by an address, as no client can be."""
+    return Client(person.email, Role.DEPOSITOR, "", person.institution, created_at=person.created_at)
 
 
 class Following:
@@ -272,14 +277,16 @@ class Following:
         return [None for _ in withdrawals]
 
     async def _read_directory(self) -> None:
-        clients = await self._store.clients()
+        clients, people = await self._store.clients(), await self._store.people()
         fresh = Directory(
             {client.token_sha256: client for client in clients if client.revoked_at is None},
             {peer.name: peer for peer in await self._store.peers()},
             {collection.name: collection for collection in await self._store.collections()},
-            {client.name: client.institution for client in clients},
-            {client.name: client for client in clients if client.role is Role.DEPOSITOR},
-            {person.email: person for person in await self._store.people()},
+            {person.email: person.institution for person in people}
+            | {client.name: client.institution for client in clients},
+            {person.email: as_owner(person) for person in people}
+            | {client.name: client for client in clients if client.role is Role.DEPOSITOR},
+            {person.email: person for person in people},
             await self._store.choices(),
             self.directory.number + 1,
         )

@@ -24,16 +24,18 @@ from matchmaker.exchange.config import Config
 from matchmaker.exchange.depositing import check_deposit, notes_on
 from matchmaker.exchange.disclosing import PROMISE_SECONDS, Disclosing
 from matchmaker.exchange.follow_up import FollowUp
-from matchmaker.exchange.following import Following
+from matchmaker.exchange.following import Directory, Following
 from matchmaker.exchange.match_messages import NodeOutcomes, QuestionList
-from matchmaker.exchange.messages import Catalogue, NodeReport, Preview, SearchAnswer
+from matchmaker.exchange.messages import Catalogue, NodePreview, NodeReport, Preview, SearchAnswer
 from matchmaker.exchange.metrics import metrics_body
 from matchmaker.exchange.noticing import Noticing
 from matchmaker.exchange.reporting import Disclosed, known_as, outcomes, questions_told, report_on
 from matchmaker.exchange.searching import merge, own_report, peer_report
+from matchmaker.exchange.signing_in import SigningIn
 from matchmaker.exchange.withdrawals import Withdrawal, WithdrawalLog
 from matchmaker.exchange.world import World
 from matchmaker.matching.counting import Counts
+from matchmaker.matching.profile import Knowledge
 from matchmaker.mme.errors import Gone, NotFound, OverBudget, Unauthorised
 from matchmaker.mme.messages import MatchResult, Metrics
 from matchmaker.mme.patient import Patient
@@ -44,6 +46,7 @@ from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.party import Client, Role, token_digest
 from matchmaker.records.person import address_of
 from matchmaker.records.sharing import Audience, Sharing
+from matchmaker.records.work import Work
 from matchmaker.store.base import SEARCH, Deposit, Draft, Outcome, Store, StoreBusy
 
 logger = logging.getLogger(__name__)
@@ -64,6 +67,7 @@ class Parts:
     follow_up: FollowUp
     choosing: Choosing
     withdrawals: WithdrawalLog
+    signing_in: SigningIn
 
 
 class Exchange:
@@ -78,12 +82,33 @@ class Exchange:
         self._noticing = parts.noticing
         self.follow_up = parts.follow_up
         self.choosing = parts.choosing
+        self.signing_in = parts.signing_in
         self._withdrawals = parts.withdrawals
         self._world = world
         self._budget = Budget(config.budget.queries_per_minute)
         self._buckets: dict[str, Bucket] = {}
         self._refused: Counter[tuple[Happened, str, str]] = Counter()  # since they were last written down
         self._counted: dict[Hashable, tuple[Hashable, tuple[Counts, list[Audience]]]] = {}
+
+    @property
+    def store(self) -> Store:
+        """The node's records, for those who show them."""
+        return self._store
+
+    @property
+    def directory(self) -> Directory:
+        """Clients, peers, people and collections as they are now."""
+        return self._following.directory
+
+    @property
+    def knowledge(self) -> Knowledge:
+        """What the node scores with."""
+        return self._following.current.knowledge
+
+    @property
+    def now(self) -> float:
+        """The time, in seconds since 1970."""
+        return self._world.now()
 
     def authenticate(self, token: str | None, role: Role) -> Client:
         """Return the client of a token, if it has this role. Errors: Unauthorised, the same for every cause."""
@@ -211,6 +236,14 @@ class Exchange:
         """Return exactly what each peer would be sent if the case was searched with. Errors: as `search`."""
         case = await self.case(owner, case_id)
         return Preview(nodes=self._asking.preview(self.plan(case, nodes, genes)))
+
+    def preview_of(self, case: Case) -> tuple[NodePreview, ...]:
+        """Return exactly what each peer would be sent of a case as it is handed in, kept or not."""
+        return self._asking.preview(self.plan(case, None, None))
+
+    async def queue_search(self, case: Case) -> None:
+        """Queue a search with a case in the background, here and at the peers, as a deposit does."""
+        await self._store.queue_work([Work(SEARCH, case.public_id, case.revision, self._world.now())])
 
     async def search(
         self, owner: Client, case_id: str, nodes: Sequence[str] | None, genes: Sequence[str] | None = None
