@@ -7,15 +7,17 @@ equal to itself.
 import gzip
 import re
 import zlib
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 _ENSEMBL = re.compile(r"(ENSG\d{11})(?:\.\d+)?", re.IGNORECASE)
 _ENTREZ = re.compile(r"(?:NCBIGene:|ENTREZ:)?(\d{1,9})", re.IGNORECASE)
 _HGNC = re.compile(r"HGNC:\d{1,6}", re.IGNORECASE)
 _RECENT = 20_000
+_CODING = "protein-coding"
 COLUMNS = ("hgnc_id", "symbol", "entrez_id", "ensembl_gene_ids", "aliases", "locus_type", "name")
 
 
@@ -95,6 +97,41 @@ class GeneTable:
             return Resolution(genes[0].key, genes[0])
         return Resolution(f"unresolved:{canonical}", None, genes)
 
+    def find(self, prefix: str, limit: int = 12) -> list[Gene]:
+        """Return the genes that a half-typed name may mean, each once; case does not matter.
+
+        First the gene whose symbol it is, then those whose symbols begin so, coding ones before others, then those
+        with an alias that begins so, each in the order of the alphabet. A whole identifier of another kind (Ensembl,
+        HGNC, Entrez) finds its gene when nothing else does. An empty prefix finds nothing.
+        """
+        typed = prefix.strip().upper()
+        if not typed or limit < 1:
+            return []
+        found: dict[str, Gene] = {}
+        for gene in (_gene(self._rows[number]) for number in self._beginning(typed)):
+            found.setdefault(gene.key, gene)
+            if len(found) == limit:
+                break
+        named = self.resolve(prefix).gene
+        return list(found.values()) or ([named] if named else [])
+
+    def _beginning(self, typed: str) -> Iterator[int]:
+        """Yield the rows with a symbol or alias that begins so, the best first, some more than once."""
+        yield from self._by_symbol.get(typed, ())
+        coding, others, aliases = self._sorted_names
+        for names, table in ((coding, self._by_symbol), (others, self._by_symbol), (aliases, self._by_alias)):
+            for place in range(bisect_left(names, typed), len(names)):
+                if not names[place].startswith(typed):
+                    break
+                yield from table[names[place]]
+
+    @cached_property
+    def _sorted_names(self) -> tuple[list[str], list[str], list[str]]:
+        """Symbols of coding genes, other symbols, and aliases, in upper case; made when first somebody types."""
+        names = sorted(self._by_symbol)
+        coding = {name for name in names if any(_coding(self._rows[row]) for row in self._by_symbol[name])}
+        return [n for n in names if n in coding], [n for n in names if n not in coding], sorted(self._by_alias)
+
     def preferred_id(self, gene: Gene) -> str:
         """Return an id that means this gene alone: Ensembl's, which other nodes understand best, if it can be."""
         if gene.key not in self._preferred:
@@ -145,6 +182,10 @@ def load_genes(path: Path, version: str) -> GeneTable:
         raise GenesUnreadable(f"{path} is no table of genes ({type(error).__name__}); see [genes] table") from None
 
 
+def _coding(row: str) -> bool:
+    return row.split("\t")[-2] == _CODING
+
+
 def _gene(row: str) -> Gene:
     hgnc, symbol, entrez, ensembl, _aliases, locus_type, _name = row.split("\t")
     return Gene(
@@ -152,5 +193,5 @@ def _gene(row: str) -> Gene:
         symbol=symbol,
         hgnc=hgnc,
         ensembl=tuple(sorted(ensembl.split("|"))) if ensembl else (),
-        coding=locus_type == "protein-coding",
+        coding=locus_type == _CODING,
     )

@@ -116,6 +116,18 @@ class Ontology:
         """Return the numbers of a term's parents."""
         return tuple(self._numbers[parent] for parent in self._terms[self.ids[number]].parents)
 
+    def children(self, number: int) -> tuple[int, ...]:
+        """Return the numbers of the terms right below a term."""
+        return self._children.get(number, ())
+
+    @cached_property
+    def _children(self) -> dict[int, tuple[int, ...]]:
+        below: dict[int, list[int]] = {}
+        for number in range(len(self.ids)):
+            for parent in self.parents(number):
+                below.setdefault(parent, []).append(number)
+        return {parent: tuple(numbers) for parent, numbers in below.items()}
+
     @cached_property
     def abnormalities(self) -> frozenset[int]:
         """The numbers of the terms below phenotypic abnormality, itself left out: what a score counts."""

@@ -64,6 +64,35 @@ def test_an_id_shared_with_a_placeholder_or_a_readthrough_is_the_genes(real_know
         assert found.gene.symbol == symbol
 
 
+def symbols(knowledge: Knowledge, typed: str, limit: int = 12) -> list[str]:
+    return [gene.symbol for gene in knowledge.genes.find(typed, limit)]
+
+
+def test_a_gene_is_found_as_its_symbol_is_typed(real_knowledge: Knowledge) -> None:
+    assert symbols(real_knowledge, "bckd")[:3] == ["BCKDHA", "BCKDHB", "BCKDK"]
+    assert symbols(real_knowledge, " TTN ")[0] == "TTN", "before TTN-AS1"
+    assert symbols(real_knowledge, "brca")[:2] == ["BRCA1", "BRCA2"], "coding ones before BRCA1P1"
+    assert symbols(real_knowledge, "c9orf7")[0] == "C9orf72"
+
+
+def test_an_alias_finds_its_gene_behind_the_symbols(tiny: Knowledge) -> None:
+    assert symbols(tiny, "BCKDKD") == ["BCKDK"]
+    assert symbols(tiny, "B") == ["BCKDK", "KNG1"], "KNG1 by its alias BDK; each once"
+    assert symbols(tiny, "BDK") == ["BCKDK", "KNG1"], "an ambiguous alias gives them all"
+    assert symbols(tiny, "B", 1) == ["BCKDK"]
+
+
+@pytest.mark.parametrize("identifier", ["ENSG00000103507", "HGNC:16902", "10295"])
+def test_a_whole_identifier_finds_its_gene(tiny: Knowledge, identifier: str) -> None:
+    assert symbols(tiny, identifier) == ["BCKDK"]
+
+
+@pytest.mark.parametrize("typed", ["", "  ", "NOSUCHGENE", "\x00", "\ud800", "x" * 10_000, "%", "TTN\tHGNC"])
+def test_what_means_no_gene_finds_none(tiny: Knowledge, typed: str) -> None:
+    assert symbols(tiny, typed) == []
+    assert symbols(tiny, "T", 0) == []
+
+
 HEADER = b"hgnc_id\tsymbol\tentrez_id\tensembl_gene_ids\taliases\tlocus_type\tname"
 
 
