@@ -1,6 +1,7 @@
 """Fixtures: the real reference data, read once; nodes on real sockets."""
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -13,12 +14,16 @@ from typing import Any, TypeVar
 import pytest
 from aiohttp import ClientSession, web
 
+from matchmaker.exchange import answers
 from matchmaker.exchange.assembly import REAL_WORLD, open_exchange, open_store
 from matchmaker.exchange.config import Config, load_config
 from matchmaker.exchange.reference import load_knowledge
 from matchmaker.exchange.service import Exchange
 from matchmaker.exchange.world import World
+from matchmaker.matching.explanation import Explainer
 from matchmaker.matching.profile import Knowledge
+from matchmaker.ontology.hpo import Ontology
+from matchmaker.ontology.information import Information
 from matchmaker.records.party import Client, Peer, Role, token_digest
 from matchmaker.records.person import Person, PersonRole
 from matchmaker.store.base import Store
@@ -31,14 +36,26 @@ Result = TypeVar("Result")
 
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where compiled forms are kept for the whole run."""
-    return tmp_path_factory.mktemp("cache")
+    """Where compiled forms are kept for the whole run, by all of its processes."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def real_knowledge(cache_dir: Path) -> Knowledge:
-    """The knowledge shipped with the node."""
-    return load_knowledge(load_config(None, {"ontology.cache_dir": cache_dir}, {}))
+def real_knowledge(cache_dir: Path) -> Iterator[Knowledge]:
+    """The knowledge shipped with the node. What explains with it is made once, too: no node changes it."""
+    known = load_knowledge(load_config(None, {"ontology.cache_dir": cache_dir}, {}))
+    explainer = Explainer(known.ontology, known.information)
+
+    def made(ontology: Ontology, weights: Information) -> Explainer:
+        same = ontology is known.ontology and weights is known.information
+        return explainer if same else Explainer(ontology, weights)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(answers, "Explainer", made)
+        yield known
 
 
 @pytest.fixture(scope="session")
@@ -103,7 +120,7 @@ StartNode = Callable[..., AbstractAsyncContextManager[RunningNode]]
 
 
 @pytest.fixture
-def start_node(tmp_path: Path, real_knowledge: Knowledge) -> StartNode:
+def start_node(tmp_path: Path, real_knowledge: Knowledge, cache_dir: Path) -> StartNode:
     """Start a node: `async with start_node("ireland", country="IE") as node`."""
 
     @contextlib.asynccontextmanager
@@ -112,7 +129,8 @@ def start_node(tmp_path: Path, real_knowledge: Knowledge) -> StartNode:
     ) -> AsyncIterator[RunningNode]:
         dotted = {key.replace("__", "."): value for key, value in settings.items()}
         fixed = {"storage.data_dir": tmp_path / name, "node.name": name, "node.country": country}
-        fixed |= {"searches.on_deposit": False, "alerts.gather_seconds": 0}  # a test says when to search
+        fixed |= {"ontology.cache_dir": cache_dir, "searches.on_deposit": False}  # a test says when to search
+        fixed |= {"alerts.gather_seconds": 0}
         config = load_config(None, {**fixed, **dotted}, {})
         async with open_exchange(config, world, real_knowledge, 0.1) as exchange, ClientSession() as session:
             runner = make_runner(exchange, shutdown_seconds=1)

@@ -26,12 +26,14 @@ from matchmaker.exchange.follow_up import FollowUp
 from matchmaker.exchange.following import Following
 from matchmaker.exchange.mailing import Mailing
 from matchmaker.exchange.noticing import Noticing
+from matchmaker.exchange.operating import Operating
 from matchmaker.exchange.places import Directory, Place, configured_place
 from matchmaker.exchange.reference import load_knowledge, with_imported
 from matchmaker.exchange.retention import keep_no_longer
 from matchmaker.exchange.rounds import forever
 from matchmaker.exchange.service import Exchange, Parts
 from matchmaker.exchange.signing_in import SigningIn
+from matchmaker.exchange.vocabulary import Vocabulary
 from matchmaker.exchange.working import Done, Leases, step
 from matchmaker.exchange.world import World
 from matchmaker.matching.profile import Knowledge
@@ -97,6 +99,8 @@ async def open_exchange(
             Choosing(store, following, links, catalogues),
             withdrawals.WithdrawalLog(config.storage.data_dir / withdrawals.FILE_NAME),
             SigningIn(config.sign_in, store, open_provider(config, http, world), world),
+            Vocabulary(await asyncio.to_thread(with_imported, config, imported), knowledge),
+            Operating(store, following, lambda peer: peer_client.heartbeat(peer, config.peers.deadline_seconds), world),
         )
         exchange = Exchange(config, parts, world)
         stack.push_async_callback(_last_refusals, exchange)

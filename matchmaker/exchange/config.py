@@ -98,6 +98,7 @@ class OntologyFiles(Section):
     hpo: DiskPath = REFERENCE_DATA / "hp.obo.gz"
     annotations: DiskPath = REFERENCE_DATA / "phenotype.hpoa.gz"
     frequencies: DiskPath = REFERENCE_DATA / "case-term-frequencies.tsv.gz"
+    translations: DiskPath = REFERENCE_DATA / "translations"
     cache_dir: DiskPath | None = None
 
 
@@ -220,7 +221,7 @@ def _loopback(host: str) -> bool:
 class SignIn(Section):
     """How people sign in to the pages: by a password of this node's own, or at an OpenID provider.
 
-    `agreement` is a file with the end-user agreement, ours where there is none; `oidc_issuer` is written as the provider
+    `agreement` is a file with the end-user agreement, ours where there is none; `oidc_issuer` is to be as the provider
     writes it.
     """
 

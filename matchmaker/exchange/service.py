@@ -29,9 +29,11 @@ from matchmaker.exchange.match_messages import NodeOutcomes, QuestionList
 from matchmaker.exchange.messages import Catalogue, NodePreview, NodeReport, Preview, SearchAnswer
 from matchmaker.exchange.metrics import metrics_body
 from matchmaker.exchange.noticing import Noticing
+from matchmaker.exchange.operating import Operating
 from matchmaker.exchange.reporting import Disclosed, known_as, outcomes, questions_told, report_on
 from matchmaker.exchange.searching import merge, own_report, peer_report
 from matchmaker.exchange.signing_in import SigningIn
+from matchmaker.exchange.vocabulary import Vocabulary
 from matchmaker.exchange.withdrawals import Withdrawal, WithdrawalLog
 from matchmaker.exchange.world import World
 from matchmaker.matching.counting import Counts
@@ -68,6 +70,8 @@ class Parts:
     choosing: Choosing
     withdrawals: WithdrawalLog
     signing_in: SigningIn
+    vocabulary: Vocabulary
+    operating: Operating
 
 
 class Exchange:
@@ -83,6 +87,8 @@ class Exchange:
         self.follow_up = parts.follow_up
         self.choosing = parts.choosing
         self.signing_in = parts.signing_in
+        self.vocabulary = parts.vocabulary
+        self.operating = parts.operating
         self._withdrawals = parts.withdrawals
         self._world = world
         self._budget = Budget(config.budget.queries_per_minute)
@@ -109,6 +115,10 @@ class Exchange:
     def now(self) -> float:
         """The time, in seconds since 1970."""
         return self._world.now()
+
+    async def catch_up(self) -> None:
+        """Notice at once what was just written of clients, peers and people."""
+        await self._following.catch_up()
 
     def authenticate(self, token: str | None, role: Role) -> Client:
         """Return the client of a token, if it has this role. Errors: Unauthorised, the same for every cause."""

@@ -102,6 +102,11 @@ class SigningIn:
             return None
         return session, person
 
+    @staticmethod
+    def csrf_of(token: str) -> str:
+        """Return what the forms of a session must carry."""
+        return csrf_of(token)
+
     async def leave(self, token: str | None) -> None:
         """End a session."""
         if token:

@@ -14,13 +14,13 @@ from google.protobuf.json_format import ParseDict, ParseError
 from phenopackets import GenomicInterpretation, Phenopacket, Sex, VariationDescriptor, VcfRecord
 
 from matchmaker.genome.genes import GeneTable
+from matchmaker.intake.variants import ASSEMBLIES
 from matchmaker.mme.errors import InvalidRequest, Problem
 from matchmaker.mme.patient import Contact, Patient
 from matchmaker.mme.strict_json import Json, join, printable
 from matchmaker.mme.validation import validate
 
 _REJECTED = GenomicInterpretation.InterpretationStatus.Value("REJECTED")
-_ASSEMBLIES = {"hg18": "NCBI36", "ncbi36": "NCBI36", "hg19": "GRCh37", "b37": "GRCh37", "hg38": "GRCh38"}
 _SEXES = {Sex.Value("FEMALE"): "FEMALE", Sex.Value("MALE"): "MALE", Sex.Value("OTHER_SEX"): "OTHER"}
 _ZYGOSITY = {"GENO:0000135": 1, "GENO:0000134": 1, "GENO:0000136": 2, "GENO:0000402": 1}
 _DISORDERS = {"OMIM": "MIM", "MIM": "MIM", "ORPHA": "Orphanet", "ORPHANET": "Orphanet"}
@@ -30,6 +30,9 @@ _PHENOPACKET_ONLY = {
     *("interpretations", "subject", "diseases"),
 }
 _CHROMOSOMES = {*map(str, range(1, 23)), "X", "Y", "MT"}
+_VERSION = "2"  # of the phenopacket schema, its first number
+_FIRST_ONLY = {"genes", "variants"}  # what only version 1 has at the top
+_CONVERT = "phenopackets of version 2 are read; convert it first, for example by phenopacket-tools: pxf convert"
 
 
 @dataclass
@@ -59,8 +62,9 @@ def read_phenopacket(
     """Return the patient of a phenopacket, and notes on what of it the exchange has no words for.
 
     A phenopacket names nobody to write to: `contact` is taken where given, else the publication it cites, else
-    `fallback`. Errors: InvalidRequest, its paths those of the phenopacket.
+    `fallback`. Errors: InvalidRequest, its paths those of the phenopacket; also for one of another version than 2.
     """
+    _check_version(record)
     packet = _parse(record)
     draft = _Draft()
     _features(packet, draft)
@@ -76,6 +80,34 @@ def read_phenopacket(
         return validate(Patient, value), tuple(draft.notes)
     except InvalidRequest as error:
         raise InvalidRequest(*(_traced(problem, draft.origins) for problem in error.problems)) from None
+
+
+def _check_version(record: Json) -> None:
+    """Refuse other versions: version 1's `negated` would be passed over, and what is absent taken for present."""
+    if not isinstance(record, dict):
+        return  # parsing says what it is
+    version = _version(record)
+    if version and version.removeprefix("v").split(".")[0] != _VERSION:
+        said = f"is a phenopacket of version {printable(version)}; {_CONVERT}"
+        raise InvalidRequest(Problem("metaData.phenopacketSchemaVersion", said))
+    features = _either(record, "phenotypicFeatures", "phenotypic_features")
+    for position, feature in enumerate(features if isinstance(features, list) else ()):
+        if isinstance(feature, dict) and "negated" in feature:
+            said = f"is of version 1, where version 2 has `excluded`; {_CONVERT}"
+            raise InvalidRequest(Problem(f"phenotypicFeatures[{position}].negated", said))
+    if not version and not _FIRST_ONLY.isdisjoint(record):
+        raise InvalidRequest(Problem("", f"is a phenopacket of version 1, by its genes or variants; {_CONVERT}"))
+
+
+def _version(record: dict[str, Json]) -> str:
+    """The version that a phenopacket says it is of; empty where it says none, or none that is text."""
+    meta = _either(record, "metaData", "meta_data")
+    said = _either(meta, "phenopacketSchemaVersion", "phenopacket_schema_version") if isinstance(meta, dict) else None
+    return said.strip().lower() if isinstance(said, str) else ""
+
+
+def _either(value: dict[str, Json], name: str, other: str) -> Json:
+    return value[name] if name in value else value.get(other)
 
 
 def _parse(record: Json) -> Phenopacket:
@@ -199,7 +231,7 @@ def _structural_type(descriptor: VariationDescriptor) -> dict[str, Any] | None:
 
 
 def _variant(record: VcfRecord, draft: _Draft, origin: str) -> dict[str, Any] | None:
-    assembly = _ASSEMBLIES.get(record.genome_assembly.lower(), record.genome_assembly)
+    assembly = ASSEMBLIES.get(record.genome_assembly.lower(), record.genome_assembly)
     chromosome = re.sub(r"(?i)^chr", "", record.chrom)
     chromosome = "MT" if chromosome == "M" else chromosome
     known = re.fullmatch(r"(NCBI36|GRCh37|GRCh38)(\.p\d{1,2})?", assembly)

@@ -38,12 +38,19 @@ class Unreadable:
 
 
 class RecordFile:
-    """One file being read. `done` and `size` are bytes on disk, for a progress bar."""
+    """One file being read. `done` and `size` are bytes on disk, for a progress bar.
 
-    def __init__(self, path: Path) -> None:
+    With `content` the file is what was read of it elsewhere, and `path` its name alone.
+    """
+
+    def __init__(self, path: Path, content: bytes | None = None) -> None:
         self.path = path
-        self.size = path.stat().st_size if path.is_file() else 0
+        self._content = content
         self._raw: io.BufferedReader | None = None
+        if content is not None:
+            self.size = len(content)
+        else:
+            self.size = path.stat().st_size if path.is_file() else 0
 
     @property
     def done(self) -> int:
@@ -53,11 +60,14 @@ class RecordFile:
     def __iter__(self) -> Iterator[Record | Unreadable]:
         """Yield the records; what cannot be read is yielded as such, and reading goes on where it can."""
         try:
-            with self.path.open("rb") as raw:
+            with self._open() as raw:
                 self._raw = raw
                 yield from self._read(raw)
         except OSError as error:
             yield Unreadable("", (Problem("", f"cannot be read: {error.strerror or error}"),))
+
+    def _open(self) -> io.BufferedReader:
+        return self.path.open("rb") if self._content is None else io.BufferedReader(io.BytesIO(self._content))
 
     def _read(self, raw: io.BufferedReader) -> Iterator[Record | Unreadable]:
         if raw.peek(len(_GZIP))[: len(_GZIP)] != _GZIP:
@@ -69,6 +79,11 @@ class RecordFile:
             yield Unreadable(
                 "at its end", (Problem("", f"the gzip file is damaged ({packed.damage}); all before is read"),)
             )
+
+
+def records_in(text: str, path: Path) -> RecordFile:
+    """Return a text that came as a file of this name, to be read as a file is; nothing is opened."""
+    return RecordFile(path, text.encode("utf-8", "surrogatepass"))  # what is no text is then told as in any file
 
 
 class _Unpacked(io.RawIOBase):

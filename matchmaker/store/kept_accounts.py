@@ -10,6 +10,7 @@ from matchmaker.records.case import Case
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Status
 from matchmaker.records.person import Person
+from matchmaker.records.work import Work
 
 ChangeCredentials = Callable[[Credentials], Credentials]
 
@@ -67,6 +68,9 @@ class Overviews(Protocol):
 
     async def count_matches(self, cases: Collection_[str]) -> Mapping[str, Mapping[Status, int]]:
         """Return how many matches of each status cases (by public id) have; those without any are left out."""
+
+    async def work_about(self, case: str) -> list[Work]:
+        """Return the work that waits or is being done about a case, by its public id: searches, questions, notices."""
 
     async def inquiries_about(self, cases: Collection_[str]) -> Mapping[str, list[Inquiry]]:
         """Return what came of asking nodes about cases, by public id; as inquiries_of of each."""

@@ -1,4 +1,4 @@
-"""create_app(exchange): one table of routes, and the middlewares around them."""
+"""create_app(exchange): the table of routes, and the middlewares around them."""
 
 import logging
 import secrets
@@ -8,14 +8,12 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from matchmaker.exchange.service import Exchange
-from matchmaker.web import case_api, description, matches_api, mme_api
 from matchmaker.web.body import json_response
 from matchmaker.web.errors import errors_middleware, route_of
-from matchmaker.web.keys import EXCHANGE
-from matchmaker.web.pages import alerts as alerts_page
-from matchmaker.web.pages import frame
-from matchmaker.web.pages import match as match_page
+from matchmaker.web.keys import EXCHANGE, PAGE_PATHS
+from matchmaker.web.pages.access import guarded
 from matchmaker.web.pages.numbers import NumbersPage
+from matchmaker.web.routes import PAGES, Route, routes
 
 logger = logging.getLogger("matchmaker.access")
 
@@ -24,40 +22,16 @@ def create_app(exchange: Exchange) -> web.Application:
     """Return the HTTP side of a node."""
     app = web.Application(middlewares=[_log_access, errors_middleware(lambda: secrets.token_hex(8)), _secure])
     app[EXCHANGE] = exchange
-    app.router.add_routes(
-        [
-            web.post("/match", mme_api.match, expect_handler=_expect),
-            web.get("/heartbeat", mme_api.heartbeat, allow_head=False),
-            web.get("/metrics", mme_api.metrics, allow_head=False),
-            web.get("/api/cases", case_api.get_cases, allow_head=False),
-            web.put("/api/cases/{id}", case_api.put_case, expect_handler=_expect),
-            web.get("/api/cases/{id}", case_api.get_case, allow_head=False),
-            web.delete("/api/cases/{id}", case_api.delete_case),
-            web.post("/api/cases/{id}/search", case_api.search_case, expect_handler=_expect),
-            web.post("/api/cases/{id}/preview", case_api.preview_case, expect_handler=_expect),
-            web.get("/api/cases/{id}/disclosures", case_api.get_disclosures, allow_head=False),
-            web.get("/api/cases/{id}/nodes", matches_api.get_nodes, allow_head=False),
-            web.get("/api/cases/{id}/alerts", matches_api.get_case_alerts, allow_head=False),
-            web.put("/api/cases/{id}/alerts", matches_api.put_case_alerts, expect_handler=_expect),
-            web.get("/api/people/{id}/alerts", matches_api.get_person_alerts, allow_head=False),
-            web.put("/api/people/{id}/alerts", matches_api.put_person_alerts, expect_handler=_expect),
-            web.get("/api/matches", matches_api.get_matches, allow_head=False),
-            web.get("/api/matches/{id}", matches_api.get_match, allow_head=False),
-            web.patch("/api/matches/{id}", matches_api.patch_match, expect_handler=_expect),
-            web.get("/api/queries", matches_api.get_queries, allow_head=False),
-            web.get("/api/collections", case_api.get_collections, allow_head=False),
-            web.get("/", NumbersPage(time.monotonic).get),
-            web.get("/matches/{id}", match_page.get),
-            web.get("/alerts/{token}", alerts_page.get),
-            web.post("/alerts/{token}", alerts_page.post),
-            web.get("/alerts/{token}/unsubscribe", alerts_page.get_unsubscribe),
-            web.post("/alerts/{token}/unsubscribe", alerts_page.post_unsubscribe),
-            web.get("/static/style.css", frame.style),
-            web.get("/service-info", description.service_info),
-            web.get("/openapi.json", description.openapi),
-        ]
-    )
+    table = routes(NumbersPage(time.monotonic).get)
+    app[PAGE_PATHS] = frozenset(route.path for route in table if route.is_page)
+    for route in table:
+        app.router.add_route(route.method, route.path, _answering(route), expect_handler=_expect)
     return app
+
+
+def _answering(route: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """Return what answers a route: of a page for people who are signed in, behind the check of their role."""
+    return guarded(route.handler, route.access) if route.access in PAGES else route.handler  # type: ignore[arg-type,return-value]  # the table pairs handlers with their access
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:

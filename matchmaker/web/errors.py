@@ -1,4 +1,4 @@
-"""Exception -> HTTP answer, in this one place. Every error is JSON with a human `message`.
+"""Exception -> HTTP answer, in this one place. Every error is JSON with a human `message`; of a page, a page.
 
 A RequestError says its own status. Anything else is a bug: 500 with an id, and a log line that names the place in
 the code but none of the values, which may be health data.
@@ -14,7 +14,8 @@ from aiohttp import web
 from matchmaker.mme.errors import MethodNotAllowed, NotFound, RequestError
 from matchmaker.mme.media import LATEST, media_type
 from matchmaker.store.base import CaseTooLarge, StoreBusy, StoreFull
-from matchmaker.web.keys import VERSION, is_mme
+from matchmaker.web.keys import PAGE_PATHS, VERSION, is_mme
+from matchmaker.web.pages.errors import error_page
 
 logger = logging.getLogger("matchmaker.web")
 _BUSY = "this node cannot reach its records just now; try again"
@@ -82,6 +83,14 @@ def _bug(request: web.Request, error: BaseException, bug: str) -> web.Response:
     return _json(request, 500, {"message": "an error of ours; please report it with its id", "id": bug}, {})
 
 
+def _is_for_people(request: web.Request) -> bool:
+    """Tell whether an error is to be read by a person: of a page's route, or of no route, asked for by a browser."""
+    resource = request.match_info.route.resource
+    if resource is not None:
+        return resource.canonical in request.app[PAGE_PATHS]
+    return "text/html" in request.headers.get("Accept", "") and not is_mme(request)
+
+
 def route_of(request: web.Request) -> str:
     """Return method and route, without the ids in the path."""
     resource = request.match_info.route.resource
@@ -89,6 +98,8 @@ def route_of(request: web.Request) -> str:
 
 
 def _json(request: web.Request, status: int, body: dict[str, object], headers: dict[str, str]) -> web.Response:
+    if _is_for_people(request):
+        return error_page(request, status, str(body.get("message", "")), headers, body.get("id"))
     content_type = media_type(request.get(VERSION, LATEST)) if is_mme(request) else "application/json"
     text = json.dumps(body, ensure_ascii=False).encode("utf-8")
     return web.Response(status=status, body=text, headers={**headers, "Content-Type": content_type})

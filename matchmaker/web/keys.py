@@ -5,6 +5,7 @@ from aiohttp import web
 from matchmaker.exchange.service import Exchange
 
 EXCHANGE = web.AppKey("exchange", Exchange)
+PAGE_PATHS = web.AppKey("page_paths", frozenset)  # of routes that answer people, in HTML
 VERSION = web.RequestKey("version", str)  # the version in which a request is answered
 MME_PATHS = {"/match", "/heartbeat", "/metrics"}
 

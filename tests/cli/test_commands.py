@@ -1,10 +1,12 @@
-"""The commands, run as people run them: as processes of their own."""
+"""The commands, from their arguments to their exit status. What needs a process of its own is in federation/."""
 
+import contextlib
 import gzip
 import hashlib
+import io
 import json
-import os
 import re
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,10 +15,27 @@ from pathlib import Path
 
 import pytest
 
+from matchmaker.cli import main
 from matchmaker.store.sqlite.connecting import FILE_NAME
 from tests.samples import official_patients, patient_json
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def ran(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
+    """Run `matchmaker` in this process, which has read what a new one would read for a second."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    code, on_sigterm = 0, signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        patch.setattr(sys, "argv", ["matchmaker", *arguments])
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, on_sigterm)
+    told, said = (one.buffer.getvalue().decode() for one in (out, err))  # type: ignore[attr-defined]  # BytesIO, above
+    return subprocess.CompletedProcess(arguments, code, told, said)
 
 
 @pytest.fixture
@@ -26,10 +45,12 @@ def run(tmp_path: Path, cache_dir: Path) -> Run:
     def call(
         *arguments: object, data_dir: Path | None = tmp_path / "data", **settings: str
     ) -> "subprocess.CompletedProcess[str]":
-        environment = {**os.environ, "MATCHMAKER_ONTOLOGY__CACHE_DIR": str(cache_dir), "COLUMNS": "200", **settings}
         where = ["--data-dir", str(data_dir)] if data_dir else []
-        command = [sys.executable, "-m", "matchmaker", *map(str, arguments), *where]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path)  # noqa: S603 - our own program
+        with pytest.MonkeyPatch.context() as patch:
+            patch.chdir(tmp_path)
+            for name, value in {"MATCHMAKER_ONTOLOGY__CACHE_DIR": str(cache_dir), "COLUMNS": "200", **settings}.items():
+                patch.setenv(name, value)
+            return ran([*map(str, arguments), *where])
 
     return call
 
@@ -198,5 +219,6 @@ def test_a_damaged_data_directory_is_one_line(run: Run, tmp_path: Path) -> None:
         assert "restore it from a backup" in one_line(run(*command))
 
 
-def test_the_version_is_told(run: Run) -> None:
-    assert run("--version", data_dir=None).stdout == "0.1.0\n"
+def test_the_version_is_told() -> None:
+    command = [sys.executable, "-m", "matchmaker", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "0.1.0\n"  # noqa: S603 - our own program

@@ -104,7 +104,7 @@ def sizes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.mark.usefixtures("sizes")
 def test_the_index_equals_brute_force_after_any_changes() -> None:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(
         st.lists(st.tuples(CHANGES, PROFILES), min_size=1, max_size=3),
         MOST,

@@ -12,12 +12,14 @@ from matchmaker.records.case import Case
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Status
 from matchmaker.records.person import Person
+from matchmaker.records.work import Work
 from matchmaker.store.deciding import WITHDRAWN
 from matchmaker.store.documents import document_of
 from matchmaker.store.kept_accounts import ChangeCredentials, Whose
 from matchmaker.store.mongodb.cases import Cases, case_of_document
 from matchmaker.store.mongodb.database import Document, number, settled, text
 from matchmaker.store.mongodb.errors import speaking
+from matchmaker.store.mongodb.work import work_of
 
 
 class Accounts(Cases):
@@ -129,6 +131,14 @@ class Accounts(Cases):
             async for row in await settled(self.of("matches").aggregate(steps)):
                 counts[row["_id"]["case"]][Status(row["_id"]["status"])] = int(row["count"])
         return dict(counts)
+
+    async def work_about(self, case: str) -> list[Work]:
+        """See Store."""
+        begun = text(case)
+        its = {"$or": [{"subject": begun}, {"subject": {"$gt": f"{begun} ", "$lt": f"{begun}!"}}]}
+        with speaking():
+            found = self.of("work").find(its).sort([("kind", ASCENDING), ("subject", ASCENDING)])
+            return [work_of(document) async for document in found]
 
     async def inquiries_about(self, cases: Collection_[str]) -> Mapping[str, list[Inquiry]]:
         """See Store."""

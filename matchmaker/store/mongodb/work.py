@@ -37,7 +37,7 @@ class Queue(Database):
             found = await self.of("work").find_one_and_update(
                 free, change, sort=order, return_document=ReturnDocument.AFTER
             )
-        return _work(found) if found else None
+        return work_of(found) if found else None
 
     async def finish(self, work: Work) -> bool:
         """See Store."""
@@ -77,10 +77,11 @@ class Queue(Database):
         """See Store."""
         with speaking():
             found = self.of("work").find({}).sort([("kind", ASCENDING), ("subject", ASCENDING)])
-            return [_work(document) async for document in found]
+            return [work_of(document) async for document in found]
 
 
-def _work(document: Document) -> Work:
+def work_of(document: Document) -> Work:
+    """Return the work of a document."""
     names = ("kind", "subject", "revision", "due", "attempts", "holder", "leased_until")
     return Work(*(document[name] for name in names))
 

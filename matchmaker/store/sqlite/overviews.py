@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from matchmaker.records.case import Case
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Status
+from matchmaker.records.work import Work
 from matchmaker.store.deciding import WITHDRAWN
 from matchmaker.store.kept_accounts import Whose
 from matchmaker.store.sqlite import cases
-from matchmaker.store.sqlite.cases import CASE
+from matchmaker.store.sqlite.cases import CASE, WORK
 from matchmaker.store.sqlite.running import Running
 
 
@@ -53,6 +54,12 @@ class Overviews(Running):
         for case, status, count in await self.run(lambda c: c.execute(sql, wanted).fetchall()):
             counts[case][Status(status)] = count
         return dict(counts)
+
+    async def work_about(self, case: str) -> list[Work]:
+        """See Store."""
+        sql = f"SELECT {WORK} FROM work WHERE subject = ? OR subject > ? AND subject < ? ORDER BY kind, subject"
+        its = (case, f"{case} ", f"{case}!")  # subjects of questions begin with the case's id and a blank
+        return await self.run(lambda connection: [Work(*row) for row in connection.execute(sql, its)])
 
     async def inquiries_about(self, cases: Collection_[str]) -> Mapping[str, list[Inquiry]]:
         """See Store."""

@@ -32,9 +32,9 @@ async def post(request: web.Request) -> web.Response:
     """POST /alerts/{token}: keep what was chosen; what cannot be is said beside the form."""
     address = await _address(request)
     choosing = request.app[EXCHANGE].choosing
-    stated = await read_form(request)
+    typed = await read_form(request)
     try:
-        chosen = await choosing.set_of_address(address, validate(PersonAlerts, _stated(stated)))
+        chosen = await choosing.set_of_address(address, validate(PersonAlerts, stated(typed)))
     except InvalidRequest as error:
         return _form(request, address, await choosing.of_address(address), problems=error.problems, status=422)
     return _form(request, address, chosen, saved=True)
@@ -93,7 +93,7 @@ def _form(
     )
 
 
-def _stated(form: Mapping[str, str]) -> dict[str, object]:
+def stated(form: Mapping[str, str]) -> dict[str, object]:
     """Return a form as the JSON that it stands for; empty fields are absent."""
     told: dict[str, object] = {name: form[name] for name in ("frequency", "language", "snoozedUntil") if form.get(name)}
     told.update({name: name in form for name in _FLAGS})
