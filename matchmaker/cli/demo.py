@@ -68,6 +68,7 @@ def _show(console: Console, told: Told) -> None:
     _show_what_left(console, told)
     _show_mails(console, told)
     if told.stays_up:
+        console.print(_sign_in(told))
         console.print(Text("Ask the Spanish node yourself, as another node does:\n"))
         console.print(Text(_curl(told)), soft_wrap=True)
 
@@ -138,6 +139,15 @@ def _nodes(answer: SearchAnswer) -> Table:
         status = f"{report.status}: {report.reason}" if report.reason else str(report.status)
         table.add_row(plain(report.node), plain(status, 80), str(report.results), f"{report.elapsed_ms} ms")
     return table
+
+
+def _sign_in(told: Told) -> Panel:
+    """Show where each doctor, and who runs each node, signs in."""
+    table = Table("page", "address", "password", box=None)
+    for node in (told.ireland, told.spain):
+        for email in (node.doctor, node.operator):
+            table.add_row(node.url, email, node.password)
+    return Panel(table, title="Look at it yourself, in a browser", title_align="left")
 
 
 def _curl(told: Told) -> str:

@@ -12,7 +12,9 @@ from matchmaker.alerts.catalogues import Catalogues
 from matchmaker.cli.options import ConfigFile, DataDir, configured
 from matchmaker.cli.showing import plain, when, wide_console
 from matchmaker.cli.store_access import check_email, with_store, write_with_line
+from matchmaker.exchange.assembly import REAL_WORLD
 from matchmaker.exchange.config import Config, ConfigInvalid
+from matchmaker.exchange.signing_in import SigningIn
 from matchmaker.policy.news import NONE_CHOSEN
 from matchmaker.records.choices import Choices, Frequency
 from matchmaker.records.ledger import Happened, LedgerLine
@@ -49,6 +51,7 @@ def add(
     )
     asyncio.run(with_store(settled, lambda store: _add(store, person)))
     typer.echo(f"{address} is a {role.value} of {person.institution}")
+    typer.echo(f"a link to set a password: matchmaker user invite {address}", err=True)
 
 
 def _language(text: str, config: Config) -> str:
@@ -80,7 +83,7 @@ def show(config: ConfigFile = None, data_dir: DataDir = None) -> None:
     table = Table("email", "role", "institution", "language", "mails", "since", "disabled")
     for one in people:
         mails = choices.get(one.email, NONE_CHOSEN).frequency.value
-        since, until = when(one.created_at), when(one.disabled_at)
+        since, until = when(one.created_at), "waits" if one.waiting else when(one.disabled_at)
         table.add_row(one.email, one.role.value, plain(one.institution), one.language, mails, since, until)
     wide_console().print(table if people else "nobody yet; add somebody with: matchmaker user add")
 
@@ -116,6 +119,44 @@ async def _change(
     choices = (await store.choices()).get(address, NONE_CHOSEN)
     chosen = {"frequency": mails or choices.frequency, "language": language or choices.language}
     await store.put_choices(address, choices.model_copy(update=chosen))
+
+
+@app.command()
+def invite(email: Email, config: ConfigFile = None, data_dir: DataDir = None) -> None:
+    """Print a link by which a person sets a password, for the first time or a new one; good once, for seven days."""
+    settled = configured(config, data_dir)
+    address = check_email(email, "EMAIL")
+    token = asyncio.run(with_store(settled, lambda store: _invite(store, address, settled)))
+    typer.echo(f"{settled.public_url}/invitation/{token}")
+
+
+async def _invite(store: Store, address: str, config: Config) -> str:
+    person = await _known(store, address)
+    return await SigningIn(config.sign_in, store, None, REAL_WORLD).invite(person.email)
+
+
+@app.command()
+def approve(
+    email: Email,
+    institution: Annotated[str | None, typer.Option(metavar="I", help="Another one than was asked for.")] = None,
+    role: Annotated[PersonRole, typer.Option(help="What the person may do.")] = PersonRole.CLINICIAN,
+    config: ConfigFile = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Let somebody in who asked for it by the pages, and waits."""
+    settled = configured(config, data_dir)
+    address = check_email(email, "EMAIL")
+    asyncio.run(with_store(settled, lambda store: _approve(store, address, institution, role)))
+    typer.echo(f"{address} may sign in")
+
+
+async def _approve(store: Store, address: str, institution: str | None, role: PersonRole) -> None:
+    person = {one.email: one for one in await store.people()}.get(address)
+    if person is None or not person.waiting:
+        raise NameUnknown(f"nobody {address!r} waits; see matchmaker user list")
+    let_in = {"waiting": False, "disabled_at": None, "role": role, "institution": institution or person.institution}
+    line = LedgerLine(time.time(), Happened.GRANTED, address, detail=f"user, {role.value}, approved")
+    await write_with_line(store, _put(store, person.model_copy(update=let_in)), line)
 
 
 @app.command()

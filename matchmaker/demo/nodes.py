@@ -18,12 +18,14 @@ from matchmaker.exchange.assembly import REAL_WORLD, open_store
 from matchmaker.exchange.config import Config, child_environment, load_config
 from matchmaker.exchange.loading import Also, Telling, load_files
 from matchmaker.exchange.reference import load_knowledge
+from matchmaker.exchange.signing_in import SigningIn
 from matchmaker.genome.genes import GeneTable
 from matchmaker.intake.patients import Reading
 from matchmaker.intake.records import RecordFile
 from matchmaker.records.party import Client, Peer, Role, token_digest
 from matchmaker.records.person import Person, PersonRole
 from matchmaker.records.sharing import Circle, Sharing
+from matchmaker.store.base import Store
 
 DATA = Path(str(resources.files("matchmaker.demo") / "data"))
 ARCHIVE = "archive"  # the owner of the published cases
@@ -52,6 +54,12 @@ class DemoNode:
     cases: int
     doctor: str
     institution: str
+    password: str
+
+    @property
+    def operator(self) -> str:
+        """Who runs the node."""
+        return f"operator@{self.name}.example"
 
 
 @dataclass(frozen=True)
@@ -90,15 +98,11 @@ async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
         tell = Telling(lambda _done: None, lambda _bad: None, lambda _note: None)
         file = RecordFile(DATA / f"{plan.name}.jsonl.gz")
         now = time.time()
-        await store.put_person(
-            Person(
-                email=plan.doctor,
-                institution=plan.institution,
-                role=PersonRole.CLINICIAN,
-                language=plan.language,
-                created_at=now,
-            )
-        )
+        password = f"demo {secrets.token_hex(8)}"
+        people = ((plan.doctor, PersonRole.CLINICIAN), (f"operator@{plan.name}.example", PersonRole.OPERATOR))
+        for email, role in people:
+            told = {"institution": plan.institution, "language": plan.language, "created_at": now}
+            await _let_in(store, Person(email=email, role=role, **told), password, plan.config)
         also = Also(person=plan.doctor)  # nobody searches with the published cases: the story is Martin's
         loaded = await load_files(store, reading, [file], ARCHIVE, Sharing(Circle.ALL), REAL_WORLD, tell, also)
         hospital, neighbour, archive = (token_digest(plan.tokens[role]) for role in ("hospital", "peer", "archive"))
@@ -124,7 +128,17 @@ async def _fill(plan: _Plan, other: _Plan, genes: GeneTable) -> DemoNode:
         loaded.kept,
         plan.doctor,
         plan.institution,
+        password,
     )
+
+
+async def _let_in(store: Store, person: Person, password: str, config: Config) -> None:
+    """Add a person who can sign in, and has accepted the agreement."""
+    await store.put_person(person)
+    signing_in = SigningIn(config.sign_in, store, None, REAL_WORLD)
+    await signing_in.agree(person)
+    await signing_in.accept_invitation(await signing_in.invite(person.email), password)
+    await store.end_sessions(person.email)
 
 
 def _url(port: int) -> str:

@@ -17,7 +17,7 @@ from matchmaker.store.mongodb.errors import speaking
 from matchmaker.store.mongodb.ledger import Ledger
 
 _BATCH = 2_000
-_LOOKS, _LOOK_SECONDS = 200, 0.02
+_PATIENCE_SECONDS, _LOOK_SECONDS = 20.0, 0.02  # with a snapshot that lags: by time, as a busy machine looks seldom
 _SNAPSHOT_UNAVAILABLE = 246
 _ORDER = {
     "case": ["revision"],
@@ -49,15 +49,16 @@ class Whole(Ledger):
         """See Store. Within a snapshot, which the server keeps for five minutes unless it is told to keep it longer."""
         with speaking():
             seen = await self._marks(None)
-            for _ in range(_LOOKS):
+            until = self.loop.time() + _PATIENCE_SECONDS
+            while True:
                 async with self.session(snapshot=True) as session:
-                    if not await self._is_as_new_as(seen, session):
-                        await asyncio.sleep(_LOOK_SECONDS)
-                        continue
-                    async for batch in self._entries(session):
-                        yield batch
-                    return
-            raise StoreBusy("MongoDB gives no snapshot that is as new as what it has acknowledged; try again")
+                    if await self._is_as_new_as(seen, session):
+                        async for batch in self._entries(session):
+                            yield batch
+                        return
+                if self.loop.time() > until:
+                    raise StoreBusy("MongoDB gives no snapshot that is as new as what it has acknowledged; try again")
+                await asyncio.sleep(_LOOK_SECONDS)
 
     async def _is_as_new_as(self, seen: Document, session: AsyncClientSession) -> bool:
         """Tell whether a snapshot shows all that was seen: it may lag behind what was acknowledged.
@@ -77,11 +78,16 @@ class Whole(Ledger):
         return True
 
     async def _marks(self, session: AsyncClientSession | None) -> Document:
-        """Return what tells how far the database is: facts, counters, and the ledger's totals."""
+        """Return what tells how far the database is: facts, counters, and the ledger's totals.
+
+        Nothing, in a snapshot from before the database was made.
+        """
         bare = self.client.get_database(self.database.name)  # a snapshot has a read concern of its own
         meta = {row["_id"]: row async for row in bare.get_collection("meta").find({}, session=session)}
         totals = [row async for row in bare.get_collection("totals").find({}, session=session)]
         sums = {name: sum(row[name] for row in totals) for name in COUNTERS[3:]}
+        if not {FACTS, COUNTERS_ID} <= meta.keys():
+            return {}
         return {**meta[FACTS], **{name: int(meta[COUNTERS_ID][name]) for name in COUNTERS[:3]}, **sums}
 
     async def _entries(self, session: AsyncClientSession) -> AsyncIterator[list[Entry]]:
@@ -157,4 +163,4 @@ class Whole(Ledger):
 
 def _reaches(marks: Document, seen: Document) -> bool:
     """Tell whether one state of the database is no older than another."""
-    return marks["epoch"] == seen["epoch"] and all(marks[name] >= seen[name] for name in COUNTERS)
+    return bool(marks) and marks["epoch"] == seen["epoch"] and all(marks[name] >= seen[name] for name in COUNTERS)

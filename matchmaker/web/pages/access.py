@@ -18,6 +18,7 @@ from matchmaker.exchange.desk import Desk
 from matchmaker.exchange.service import Exchange
 from matchmaker.exchange.signing_in import Visitor
 from matchmaker.mme.errors import RequestError
+from matchmaker.mme.patient import Gene, Patient
 from matchmaker.policy.news import NONE_CHOSEN
 from matchmaker.records.person import Person, PersonRole
 from matchmaker.web.keys import EXCHANGE
@@ -68,7 +69,17 @@ class Visit:
         return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
 
     def _frame(self) -> dict[str, Any]:
-        return {"node": self.exchange.config.node, "person": self.person, "csrf": self.visitor.csrf}
+        told = {"node": self.exchange.config.node, "person": self.person, "csrf": self.visitor.csrf}
+        return {**told, "symbol": self.symbol, "symbols": self.symbols}
+
+    def symbol(self, gene: Gene) -> str:
+        """Return what a gene is called: by its symbol here, else as the one who wrote it calls it."""
+        known = self.exchange.knowledge.genes.resolve(gene.id).gene
+        return known.symbol if known else gene.name or gene.id
+
+    def symbols(self, patient: Patient) -> list[str]:
+        """Return the names of a patient's genes, each once."""
+        return list(dict.fromkeys(self.symbol(one.gene) for one in patient.genomic_features))
 
 
 PageHandler = Callable[[web.Request, Visit], Awaitable[web.StreamResponse]]

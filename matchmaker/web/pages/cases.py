@@ -8,7 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from matchmaker.exchange.depositing import loosened
-from matchmaker.exchange.follow_up import Filter
+from matchmaker.exchange.follow_up import Filter, Listed
 from matchmaker.exchange.match_messages import CaseAlerts
 from matchmaker.exchange.vocabulary import sharper
 from matchmaker.mme.errors import InvalidRequest, NotFound, Problem, RequestError
@@ -33,7 +33,7 @@ from matchmaker.web.pages.case_form import (
 from matchmaker.web.pages.terms import find_genes, find_terms, names_of, suggestions_of
 
 PAGE = 50
-_MATCHES_SHOWN = 20
+_MATCHES_SHOWN = 50
 _POSITION = re.compile(r"(\d{1,12}(?:\.\d{1,9})?)-([0-9a-f]{32})")
 _LONGEST_TEXT = 20_000
 
@@ -69,7 +69,6 @@ async def get_case(request: web.Request, visit: Visit) -> web.StreamResponse:
     """GET /cases/{id}: one case, its matches, and how each node has answered."""
     case = await visit.desk.case(_id(request))
     patient = _patient(case)
-    listed, _ = await visit.desk.matches(Filter(case=case.public_id, limit=_MATCHES_SHOWN))
     sharp = sharper(patient, visit.exchange.knowledge)
     wanted = {one.id for one in patient.features} | {patient.inheritance_mode or "", patient.age_of_onset or ""}
     wanted |= {one.age_of_onset or "" for one in patient.features}
@@ -81,7 +80,7 @@ async def get_case(request: web.Request, visit: Visit) -> web.StreamResponse:
         names=await names_of(visit, wanted),
         notes=visit.desk.notes(case),
         sharper=sharp,
-        matches=listed,
+        matches=await _matches(visit, case),
         saved="saved" in request.query,
         loosened=(),
         alerts=await visit.exchange.choosing.of_case(visit.exchange.directory.owner(case.owner), case.id),
@@ -92,8 +91,13 @@ async def get_case(request: web.Request, visit: Visit) -> web.StreamResponse:
 async def get_progress(request: web.Request, visit: Visit) -> web.StreamResponse:
     """GET /cases/{id}/progress: how each node has answered, and the matches so far; asked while nodes are asked."""
     case = await visit.desk.case(_id(request))
+    return visit.part("progress.html", case=case, matches=await _matches(visit, case), **await _progress(visit, case))
+
+
+async def _matches(visit: Visit, case: Case) -> list[Listed]:
+    """Return a case's latest matches, the best first."""
     listed, _ = await visit.desk.matches(Filter(case=case.public_id, limit=_MATCHES_SHOWN))
-    return visit.part("progress.html", case=case, matches=listed, **await _progress(visit, case))
+    return sorted(listed, key=lambda one: -one.view.score)
 
 
 async def _progress(visit: Visit, case: Case) -> dict[str, Any]:

@@ -17,6 +17,7 @@ POLICY = (
 )
 _LOADER = PackageLoader("matchmaker.web", "templates")
 _STATIC = {
+    "icon.svg": "image/svg+xml",
     "style.css": "text/css",
     "picture.css": "text/css",
     "htmx.min.js": "text/javascript",

@@ -1,7 +1,6 @@
 """Matches of a person's cases: the inbox over all of them, and each one whole."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +20,7 @@ from matchmaker.web.pages.picture import picture
 from matchmaker.web.pages.terms import names_of
 
 PAGE = 50
+_TYPED = ("status", "reason", "note", "diagnosis_id", "diagnosis_label", "helped_name", "helped_code")
 _SCORE = re.compile(r"0?[.,]\d{1,9}|[01]")
 _SCALE = 1_024
 
@@ -157,11 +157,11 @@ async def _shown(request: web.Request, visit: Visit, problem: RequestError | Non
         only_mine=[one for one in mine if one not in {pair.mine for pair in aligned}],
         only_theirs=[one for one in theirs if one not in {pair.theirs for pair in aligned}],
         absent=absent,
-        genes=_genes(match),
+        genes=_genes(match, visit),
         drawn=drawn,
         kept="kept" in request.query,
         problems=problem.problems if problem else (),
-        typed=dict(visit.form),
+        typed={name: visit.form.get(name, "") for name in _TYPED},
         statuses=[one.value for one in Status],
         meaning=_meaning(visit, match),
         versions=visit.exchange.knowledge.versions,
@@ -189,14 +189,12 @@ def aligned_terms(explanation: Explanation) -> list[Aligned]:
     ]
 
 
-def _genes(match: MatchDetail) -> dict[str, list[str]]:
-    """Return the genes of both, and those that one side alone has, by the names that each side uses."""
-    shared = {one.symbol or one.id for one in match.shared_genes} | {one.id for one in match.shared_genes}
+def _genes(match: MatchDetail, visit: Visit) -> dict[str, list[str]]:
+    """Return the genes that one side alone has."""
+    shared = {one.symbol or one.id for one in match.shared_genes}
 
     def only(patient: Patient | None) -> list[str]:
-        told: Iterable[Any] = patient.genomic_features if patient else ()
-        named = [(one.gene.name or one.gene.id, one.gene.id) for one in told]
-        return list(dict.fromkeys(name for name, gene_id in named if not {name, gene_id} & shared))
+        return [name for name in visit.symbols(patient) if name not in shared] if patient else []
 
     return {"mine": only(match.patient), "theirs": only(match.other.patient)}
 

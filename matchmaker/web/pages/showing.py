@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+_SHORT = 12  # characters
 _SCHEMES = {"http", "https", "mailto"}
 
 
@@ -70,6 +71,11 @@ def words(code: str) -> str:
     return _WORDS.get(code, code)
 
 
+def short(text: str) -> str:
+    """Return an id as a list shows it: of a long one, enough to tell it from others."""
+    return text if len(text) <= _SHORT + 2 else f"{text[:_SHORT]}…"
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     "day": day,
     "minute": minute,
@@ -77,4 +83,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "tenth": tenth,
     "link": link,
     "words": words,
+    "short": short,
 }
