@@ -49,7 +49,9 @@ class Vocabulary:
 
     def _open(self) -> TermSearch:
         files = self._config.ontology
-        return open_terms(self._knowledge.ontology, files.hpo, files.translations, self._config.cache_dir)
+        ontology, content = self._knowledge.ontology, self._knowledge.information.content
+        rarity = {ontology.ids[number]: content[number] / SCALE for number in ontology.abnormalities}
+        return open_terms(ontology, files.hpo, files.translations, self._config.cache_dir, rarity)
 
 
 def sharper(patient: Patient, knowledge: Knowledge, most: int = 2) -> tuple[Sharper, ...]:

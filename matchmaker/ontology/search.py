@@ -1,8 +1,9 @@
 """Finding a term as a clinician types, in English and the clinician's language together.
 
 The names lie in an SQLite file with a full-text index (FTS5), built once and only read afterwards, by any number of
-threads and processes. Within a language they are numbered by how good an answer they make, labels before synonyms and
-short before long, so that the first rows of the index are the best ones and nothing is ever sorted.
+threads and processes. Within a language they are numbered by how good an answer they make (a common term before a
+rare one, a label before a synonym, short before long), so that the first rows of the index are the best ones and
+nothing is ever sorted.
 The one importer of sqlite3 outside the store. Never sees patients.
 """
 
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import starmap
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from matchmaker.ontology.files import replace_file
@@ -28,13 +30,16 @@ from matchmaker.ontology.names import ENGLISH, Kind, Name, read_names
 from matchmaker.ontology.translations import translation_files
 from matchmaker.ontology.wording import Vocabulary, words
 
-_SCHEMA = 1  # of the file; raise it when its content or the folding of words changes
+_SCHEMA = 2  # of the file; raise it when its content or the folding of words changes
+_COST_OF_KIND = {Kind.LABEL: 0.0, Kind.EXACT: 1.5, Kind.LOOSE: 3.0}  # nat
+_COST_OF_LETTER = 0.15  # nat
 _MOST_CHARACTERS = 200
 _MOST_WORDS = 12
 _ID = re.compile(r"\s*(?:HP[:_ ]?(\d{1,7})|(\d{7}))\s*", re.IGNORECASE | re.ASCII)
 _TABLES = """
     CREATE TABLE names_{0} (
-        number INTEGER PRIMARY KEY, term TEXT, said TEXT, folded TEXT, kind INTEGER, machine INTEGER, searched INTEGER
+        number INTEGER PRIMARY KEY, term TEXT, said TEXT, folded TEXT, kind INTEGER, machine INTEGER, searched INTEGER,
+        cost INTEGER
     ) STRICT;
     CREATE VIRTUAL TABLE fts_{0} USING fts5 (
         folded, content = '', columnsize = 0, prefix = '1 2 3', tokenize = 'unicode61 remove_diacritics 2'
@@ -47,9 +52,9 @@ _INDEXES = """
     INSERT INTO fts_{0} (rowid, folded) SELECT number, folded FROM names_{0} WHERE searched;
     INSERT INTO fts_{0} (fts_{0}) VALUES ('optimize');
 """
-_EXACT = "SELECT {0!r}, term, said, kind, length(folded) FROM names_{0} WHERE searched AND folded = ? ORDER BY number"
+_EXACT = "SELECT {0!r}, term, said, kind, cost FROM names_{0} WHERE searched AND folded = ? ORDER BY number"
 _MATCH = (
-    "SELECT {0!r}, term, said, kind, length(n.folded) FROM fts_{0} AS f JOIN names_{0} AS n ON number = f.rowid"
+    "SELECT {0!r}, term, said, kind, cost FROM fts_{0} AS f JOIN names_{0} AS n ON number = f.rowid"
     " WHERE fts_{0} MATCH ? ORDER BY f.rowid"
 )
 
@@ -77,11 +82,11 @@ class _Hit(NamedTuple):
     term: str
     said: str
     kind: int
-    length: int
+    cost: int
 
 
-def _goodness(hit: _Hit) -> tuple[int, int]:
-    return hit.kind, hit.length
+def _goodness(hit: _Hit) -> int:
+    return hit.cost
 
 
 class _Reading(threading.local):
@@ -110,9 +115,9 @@ class TermSearch:
         """Return the terms that a text, maybe half typed, may mean: each once, by its best name, the best first.
 
         Names in English and in `language` (es, also as es-MX). First names that are the text, then those that begin
-        so, then those with words that begin so, in any order; labels before synonyms, short before long. When there
-        is none, words may be one slip away. An HPO id of any age finds its term. Only the first 200 characters and 12
-        words count; nothing that is typed is an error.
+        so, then those with words that begin so, in any order; the likeliest first (see `_cost`). When there is none,
+        words may be one slip away. An HPO id of any age finds its term. Only the first 200 characters and 12 words
+        count; nothing that is typed is an error.
         """
         text = text[:_MOST_CHARACTERS]
         if match := _ID.fullmatch(text):
@@ -153,7 +158,7 @@ class TermSearch:
 
     def named(self, number: int, of: str, language: str) -> TermFound:
         """Return the term that a lexicon of the language `of` gives the number of a name of; `language` as in find."""
-        statement = f"SELECT {of!r}, term, said, kind, length(folded) FROM names_{of} WHERE number = ?"
+        statement = f"SELECT {of!r}, term, said, kind, cost FROM names_{of} WHERE number = ?"
         return self._shown(_Hit(*next(self._rows(statement, number))), language)
 
     def spoken(self, language: str) -> tuple[str, ...]:
@@ -224,18 +229,25 @@ def _first(limit: int, hits: Iterator[_Hit]) -> list[_Hit]:
     return list(best.values())
 
 
-def open_terms(ontology: Ontology, obo: Path, translations: Path, cache_dir: Path | None) -> TermSearch:
+def open_terms(
+    ontology: Ontology,
+    obo: Path,
+    translations: Path,
+    cache_dir: Path | None,
+    rarity: Mapping[str, float] = MappingProxyType({}),
+) -> TermSearch:
     """Return the search of an ontology's terms, through the file in `cache_dir`, which is built where it lacks.
 
-    `obo` is what the ontology was read from, `translations` a folder as ontologies/translations. A file that is damaged
+    `obo` is what the ontology was read from, `translations` a folder as ontologies/translations; `rarity` is how rare
+    each term is among patients, in nat, by id (none: all are alike). A file that is damaged
     is built anew; a cache that cannot be written, or none, is done without, with a file that lives as long as the
     search. Errors: OntologyUnreadable, TranslationsUnreadable; OSError when not even a temporary file can be written.
     """
-    name = f"terms-{_fingerprint(obo, translations)}.sqlite"
+    name = f"terms-{_fingerprint(obo, translations, rarity)}.sqlite"
     path = cache_dir / name if cache_dir else None
     if path and (kept := _open_kept(ontology, path)):
         return kept
-    content = _built(ontology, read_names(ontology, obo, translations))
+    content = _built(ontology, read_names(ontology, obo, translations), rarity)
     if path:
         with contextlib.suppress(OSError, sqlite3.Error):
             replace_file(path, content)
@@ -246,9 +258,9 @@ def open_terms(ontology: Ontology, obo: Path, translations: Path, cache_dir: Pat
     return TermSearch(ontology, own, folder)
 
 
-def _fingerprint(obo: Path, translations: Path) -> str:
+def _fingerprint(obo: Path, translations: Path, rarity: Mapping[str, float]) -> str:
     """Return a hash of the sources. Errors: OntologyUnreadable, TranslationsUnreadable."""
-    digest = hashlib.sha256(f"{_SCHEMA}".encode())
+    digest = hashlib.sha256(f"{_SCHEMA} {sorted(rarity.items())}".encode())
     try:
         for path in (obo, *translation_files(translations)):
             digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
@@ -267,7 +279,7 @@ def _open_kept(ontology: Ontology, path: Path) -> TermSearch | None:
         return None
 
 
-def _built(ontology: Ontology, names: Iterable[Name]) -> bytes:
+def _built(ontology: Ontology, names: Iterable[Name], rarity: Mapping[str, float]) -> bytes:
     """Return the content of a search file. It is made in memory, and written whole: two processes may do so at once."""
     told: dict[str, list[Name]] = defaultdict(list)
     for name in names:
@@ -277,24 +289,32 @@ def _built(ontology: Ontology, names: Iterable[Name]) -> bytes:
         for language in sorted(told, key=lambda language: (language != ENGLISH, language)):
             database.execute("INSERT INTO languages VALUES (?)", (language,))
             database.executescript(_TABLES.format(language))
-            insert = f"INSERT INTO names_{language} VALUES (NULL, ?, ?, ?, ?, ?, ?)"
-            database.executemany(insert, _numbered_rows(ontology, told[language]))
+            insert = f"INSERT INTO names_{language} VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)"
+            database.executemany(insert, _numbered_rows(ontology, told[language], rarity))
             database.executescript(_INDEXES.format(language))
         database.commit()
         database.execute("VACUUM")
         return database.serialize()
 
 
-def _numbered_rows(ontology: Ontology, names: Iterable[Name]) -> list[tuple[str, str, str, int, bool, bool]]:
+def _numbered_rows(
+    ontology: Ontology, names: Iterable[Name], rarity: Mapping[str, float]
+) -> list[tuple[str, str, str, int, bool, bool, int]]:
     """Return the rows of a language in the order of their numbers: good answers first."""
     known = {ontology.ids[number] for number in ontology.abnormalities}
     folded = ((" ".join(words(name.said)), name) for name in names)
-    ordered = sorted(folded, key=lambda pair: (pair[1].kind, len(pair[0]), pair[0], pair[1].machine, pair[1].term))
-    best: dict[tuple[str, str], Name] = {}  # a synonym may repeat its label
-    for text, name in ordered:
+    costs = ((_cost(name, text, rarity), text, name) for text, name in folded)
+    ordered = sorted(costs, key=lambda row: (row[0], row[2].kind, row[1], row[2].machine, row[2].term))
+    best: dict[tuple[str, str], tuple[int, Name]] = {}  # a synonym may repeat its label
+    for cost, text, name in ordered:
         if text:
-            best.setdefault((text, name.term), name)
+            best.setdefault((text, name.term), (cost, name))
     return [
-        (name.term, name.said, text, int(name.kind), name.machine, name.term in known)
-        for (text, _term), name in best.items()
+        (name.term, name.said, text, int(name.kind), name.machine, name.term in known, cost)
+        for (text, _term), (cost, name) in best.items()
     ]
+
+
+def _cost(name: Name, text: str, rarity: Mapping[str, float]) -> int:
+    """Return how unlikely a name is to be the one meant, in 1/100 nat: by its term's rarity, its kind, its length."""
+    return round(100 * (rarity.get(name.term, 0.0) + _COST_OF_KIND[name.kind] + _COST_OF_LETTER * len(text)))

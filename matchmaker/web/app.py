@@ -25,7 +25,8 @@ def create_app(exchange: Exchange) -> web.Application:
     table = routes(NumbersPage(time.monotonic).get)
     app[PAGE_PATHS] = frozenset(route.path for route in table if route.is_page)
     for route in table:
-        app.router.add_route(route.method, route.path, _answering(route), expect_handler=_expect)
+        for method in (route.method, *(("HEAD",) if route.has_head else ())):
+            app.router.add_route(method, route.path, _answering(route), expect_handler=_expect)
     return app
 
 

@@ -64,7 +64,7 @@ def describe_service(node: Node) -> dict[str, object]:
 
 
 def describe_api() -> dict[str, object]:
-    """Return the OpenAPI 3.1 document of every route."""
+    """Return the OpenAPI 3.1 document of every route that programs ask for; pages for people stay out."""
     spoken: tuple[type[BaseModel], ...] = (MatchQuery, MatchResponse, Heartbeat, Metrics)
     of_cases = (CaseDeposit, CaseView, CaseList, SearchRequest, SearchAnswer, Preview, DisclosureList, Catalogue)
     models: tuple[type[BaseModel], ...] = (*spoken, *of_cases, *_OF_MATCHES, ErrorBody)
@@ -149,10 +149,6 @@ def _paths() -> dict[str, object]:
         },
         "/api/collections": {"get": _operation("The collections of this node", 200, Catalogue) | public},
         "/": {"get": _operation("The node's numbers, as a page for people", 200, None) | public},
-        "/matches/{id}": {
-            "parameters": the_case,
-            "get": _operation("Where a mail's link to a match leads", 200, None) | public,
-        },
         "/alerts/{token}": {
             "parameters": _TOKEN,
             "get": _operation("What an address is alerted of, as a page", 200, None) | public,
@@ -163,7 +159,6 @@ def _paths() -> dict[str, object]:
             "get": _operation("A button that ends mails about matches", 200, None) | public,
             "post": _operation("End mails about matches (RFC 8058)", 200, None) | public,
         },
-        "/static/style.css": {"get": _operation("How pages look", 200, None) | public},
         "/service-info": {"get": _operation("GA4GH service-info 1.0", 200, None) | public},
         "/openapi.json": {"get": _operation("This document", 200, None) | public},
     }

@@ -21,6 +21,7 @@ from matchmaker.web.pages import (
 from matchmaker.web.pages.access import PageHandler
 from matchmaker.web.roles import Access
 
+_DOCUMENTS = ("/service-info", "/openapi.json")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PAGES = frozenset({Access.SIGNED_IN, Access.CASES, Access.OPERATOR})
 
@@ -34,15 +35,15 @@ class Route:
     handler: Handler | PageHandler
     access: Access
     is_page: bool = False
-    expects_body: bool = False
+    has_head: bool = False
 
 
 def _api(method: str, path: str, handler: Handler, access: Access) -> Route:
-    return Route(method, path, handler, access, expects_body=method in {"POST", "PUT", "PATCH"})
+    return Route(method, path, handler, access, has_head=path in _DOCUMENTS)
 
 
 def _page(method: str, path: str, handler: Handler | PageHandler, access: Access) -> Route:
-    return Route(method, path, handler, access, is_page=True)
+    return Route(method, path, handler, access, is_page=True, has_head=method == "GET")
 
 
 def routes(numbers: Handler) -> tuple[Route, ...]:

@@ -80,7 +80,8 @@ async def test_a_link_of_nobody_is_a_404_and_a_match_is_behind_a_login(node: Run
             assert (await fetch(node, method, path, {}))[0] == 404, path
     status, page, headers = await fetch(node, "GET", "/matches/" + "0" * 32)
     assert status == 200
-    assert "login" in page
+    assert 'action="/sign-in"' in page, "who follows the link is sent there first"
+    assert "/matches/" + "0" * 32 in page, "and then onward"
     assert headers["Cache-Control"] == "no-store"
     _, page, _ = await fetch(node, "GET", "/matches/%3Cscript%3Ealert(1)%3C%2Fscript%3E")
     assert "<script" not in page

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from matchmaker.exchange.config import Node
 from matchmaker.mme.messages import Metrics, MetricsBody
 from matchmaker.records.party import Role
-from matchmaker.web.pages.numbers import NumbersPage, render
-from tests.conftest import RunningNode
+from matchmaker.web.pages.numbers import NumbersPage
+from tests.conftest import RunningNode, StartNode
 from tests.samples import patient_json
 
 COUNTS = dict.fromkeys(MetricsBody.model_fields.keys() - {"date_generated"}, 1234567)
@@ -22,16 +21,17 @@ async def test_the_page_shows_the_numbers_to_anybody_and_no_patient(node: Runnin
         page = await response.text()
         assert (response.status, response.content_type) == (200, "text/html")
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
-    assert '<tr><td>cases available for matching</td><td class="number">1</td></tr>' in page
+    assert '<th scope="row">cases available for matching</th><td class="number">1</td>' in page
     for secret in ("secret-id", "HP:0000252", "Byrne", "BCKDK"):
         assert secret not in page
 
 
-def test_what_the_operator_wrote_is_escaped() -> None:
-    page = render(Node(name="x", disclaimer="<script>alert(1)</script>", contact_name='"><b>'), METRICS)
+async def test_what_the_operator_wrote_is_escaped(start_node: StartNode) -> None:
+    told = {"node__disclaimer": "<script>alert(1)</script>", "node__contact_name": '"><b>'}
+    async with start_node(**told) as node, node.session.get(f"{node.url}/") as response:
+        page = await response.text()
     assert "<script>" not in page
     assert "<b>" not in page
-    assert "1,234,567" in page
 
 
 @dataclass
