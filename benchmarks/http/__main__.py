@@ -63,15 +63,15 @@ async def _measured(folder: Path, count: int, requests: int, environment: dict[s
     rows = [json.loads(line) for line in gzip.decompress(DATA.read_bytes()).splitlines()]
     data, file = folder / "data", folder / "cases.jsonl"
     with file.open("w", encoding="utf-8") as lines:
-        lines.writelines(_cases(rows, count))
+        lines.writelines(some_cases(rows, count))
     started = time.perf_counter()
-    _run(environment, "load", "--share", "all", "--data-dir", data, file)
+    run(environment, "load", "--share", "all", "--data-dir", data, file)
     measured: list[dict[str, Any]] = [{"cases": count, "load_per_s": round(count / (time.perf_counter() - started))}]
     agreed = ("--role", "node", "--per-month", "none")
-    token = _run(environment, "client", "add", "asker", *agreed, "--data-dir", data)
-    with _serving(data, environment) as url:
+    token = run(environment, "client", "add", "asker", *agreed, "--data-dir", data)
+    with served(data, environment) as url:
         cold = await _first_answer(url)
-    with _serving(data, environment) as url:
+    with served(data, environment) as url:
         measured.append({"cases": count, "cold_start_s": cold, "warm_start_s": await _first_answer(url)})
         queries = _queries(rows)
         for clients in CLIENTS:
@@ -80,7 +80,7 @@ async def _measured(folder: Path, count: int, requests: int, environment: dict[s
     return measured
 
 
-def _cases(rows: list[dict[str, Any]], count: int) -> Iterator[str]:
+def some_cases(rows: list[dict[str, Any]], count: int) -> Iterator[str]:
     """Yield phenopackets: the published ones, then copies that have lost some of their terms."""
     chance = random.Random(SEED)  # noqa: S311 - a draw to be repeated, not to be secret
     for number in range(count):
@@ -145,7 +145,8 @@ async def _beside(session: ClientSession, url: str, waits: list[float]) -> None:
 
 
 @contextlib.contextmanager
-def _serving(data: Path, environment: dict[str, str]) -> Iterator[str]:
+def served(data: Path, environment: dict[str, str]) -> Iterator[str]:
+    """Serve in a process of its own until the block ends; yield the URL."""
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         port = one.getsockname()[1]
@@ -169,7 +170,8 @@ async def _first_answer(url: str) -> float:
             await asyncio.sleep(0.01)
 
 
-def _run(environment: dict[str, str], *arguments: object) -> str:
+def run(environment: dict[str, str], *arguments: object) -> str:
+    """Run a command of ours; return what it printed."""
     command = [sys.executable, "-m", "matchmaker", *map(str, arguments)]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.strip()  # noqa: S603 - our own program
 

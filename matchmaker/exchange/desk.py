@@ -5,7 +5,8 @@ curator sees those of the institution. An operator sees none. Whatever is asked 
 who keeps the case, by the rules for that owner.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from matchmaker.exchange.follow_up import Filter, Holding, Listed
@@ -16,7 +17,7 @@ from matchmaker.exchange.service import Exchange
 from matchmaker.mme.errors import NotFound
 from matchmaker.mme.patient import Patient
 from matchmaker.policy.consent import same_institution
-from matchmaker.records.case import Case
+from matchmaker.records.case import Case, KeptCase, key_of
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Status
 from matchmaker.records.party import Client
@@ -24,7 +25,7 @@ from matchmaker.records.person import Person, PersonRole
 from matchmaker.records.sharing import Sharing
 from matchmaker.records.work import Work
 from matchmaker.store.base import Deposit
-from matchmaker.store.kept_accounts import Whose
+from matchmaker.store.kept_accounts import Told, Whose
 
 _MOST_LINES = 10_000
 
@@ -76,7 +77,7 @@ class Desk:
         everybody = self.person.role is PersonRole.CURATOR
         return Whose(owner.name, None if everybody else self.person.email)
 
-    def _sees(self, case: Case) -> Client | None:
+    def _sees(self, case: Case | KeptCase) -> Client | None:
         """Return the owner in whose name the person looks at a case; None: it is none of the person's."""
         owner = next((one for one in self._owners() if one.name == case.owner), None)
         mine = self.person.role is PersonRole.CURATOR or case.person == self.person.email
@@ -210,7 +211,12 @@ class Desk:
                 return case, Holding(owner, (case.public_id,))
         raise NotFound("there is no such match of yours")
 
-    async def labels_of(self, public_ids: Sequence[str]) -> dict[str, Case]:
-        """Return those of some cases that are the person's, by public id."""
-        known = [await self._store.case_known(public_id) for public_id in dict.fromkeys(public_ids)]
-        return {case.public_id: case for case in known if case and not case.withdrawn and self._sees(case)}
+    async def ids_of(self, public_ids: Sequence[str]) -> dict[str, str]:
+        """Return the own ids of those of some cases that are the person's, by public id."""
+        keys = sorted({key_of(public_id) for public_id in public_ids})
+        known = await asyncio.to_thread(self._store.read_cases, keys) if keys else {}
+        return {case.public_id: case.id for case in known.values() if self._sees(case)}
+
+    async def told(self, rows: Sequence[CaseRow]) -> Mapping[str, Sequence[Told]]:
+        """Return who was told of cases, or asked about them, by public id."""
+        return await self._store.told_of([row.case.public_id for row in rows])

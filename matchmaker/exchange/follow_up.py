@@ -1,7 +1,8 @@
 """Following a match up until it is a diagnosis or a no: listed, shown, changed, for the owner of a case of it."""
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -32,7 +33,7 @@ from matchmaker.policy.consent import same_institution
 from matchmaker.policy.names import name_for
 from matchmaker.policy.news import Noted, Sighting, solved
 from matchmaker.records.alert import NOBODY, Alert
-from matchmaker.records.case import Case, key_of
+from matchmaker.records.case import Case, KeptCase, key_of
 from matchmaker.records.match import Event, Match, Side, Solution, Status
 from matchmaker.records.party import Client
 from matchmaker.records.person import address_of
@@ -119,17 +120,24 @@ class FollowUp:
                 found.update({one.id: (one, holding) for one in await self.store.matches(some) if one.id not in found})
         ordered = sorted(found.values(), key=lambda one: (one[0].changed_at, one[0].id), reverse=True)
         page = ordered[: wanted.limit]
-        listed = [await self._listed(match, holding, asked) for match, holding in page]
+        cases = await self._cases_of(match for match, _ in page)
+        listed = [self._listed(match, holding, asked, cases) for match, holding in page]
         last = page[-1][0] if len(ordered) > wanted.limit else None
         return [one for one in listed if one], f"{last.changed_at!r}-{last.id}" if last else None
 
-    async def _listed(self, match: Match, holding: Holding, wanted: Wanted) -> Listed | None:
+    async def _cases_of(self, matches: Iterable[Match]) -> dict[str, KeptCase]:
+        """Return the live cases of ours in matches, by public id, read all at once."""
+        keys = {key_of(side.case) for match in matches for side in match.sides}
+        found = await asyncio.to_thread(self.store.read_cases, sorted(keys)) if keys else {}
+        return {case.public_id: case for case in found.values()}
+
+    def _listed(self, match: Match, holding: Holding, wanted: Wanted, cases: Mapping[str, KeptCase]) -> Listed | None:
         """Return a match as a list shows it, None where it may not be seen any more."""
-        if not holding.sides_of(match) or not await self._may_see(holding, match):
+        if not holding.sides_of(match) or not self._may_see(holding, match, cases):
             return None
         side = _side_for(match, holding, wanted)
         explanation = Explanation.model_validate(match.explanation) if match.other else Explanation()
-        return Listed(await self._view(holding.owner, match, side), side.case, explanation)
+        return Listed(self._view(holding.owner, match, side, cases), side.case, explanation)
 
     async def match(self, owner: Client, match_id: str) -> MatchDetail:
         """Return one match, whole. Errors: NotFound, for another's exactly as for a missing one."""
@@ -137,12 +145,12 @@ class FollowUp:
 
     async def seen(self, holding: Holding, match_id: str) -> MatchDetail:
         """Return one match, whole, as who holds one of its cases sees it. Errors: as `match`."""
-        match, owner = await self._known(holding, match_id), holding.owner
-        side = holding.sides_of(match)[0]
+        match, cases = await self._known(holding, match_id)
+        owner, side = holding.owner, holding.sides_of(match)[0]
         case = await self.store.case_known(side.case)
         if case is None or case.patient is None:
             raise _missing(match_id)
-        view = await self._view(owner, match, side)
+        view = self._view(owner, match, side, cases)
         explanation, parts, patient = await self._reasons(owner, match, side, case)
         other = view.other.model_copy(update={"patient": patient})
         if match.other is None:
@@ -169,7 +177,7 @@ class FollowUp:
     async def change_held(self, holding: Holding, match_id: str, change: MatchChange) -> MatchDetail:
         """Change the side of a match that is held. Errors: as `change`."""
         owner = holding.owner
-        match = await self._known(holding, match_id)
+        match, _ = await self._known(holding, match_id)
         side = await self._side_named(holding, match, change.case)
         self._check(owner, side, change)
         by = address_of(change.by) if change.by else owner.name
@@ -211,22 +219,23 @@ class FollowUp:
         institution = owner.institution or owner.name
         return person is not None and person.disabled_at is None and same_institution(person.institution, institution)
 
-    async def _known(self, holding: Holding, match_id: str) -> Match:
+    async def _known(self, holding: Holding, match_id: str) -> tuple[Match, dict[str, KeptCase]]:
         match = await self.store.match(match_id)
-        if match is None or not holding.sides_of(match) or not await self._may_see(holding, match):
+        cases = await self._cases_of([match] if match else [])
+        if match is None or not holding.sides_of(match) or not self._may_see(holding, match, cases):
             raise _missing(match_id)
-        return match
+        return match, cases
 
-    async def _may_see(self, holding: Holding, match: Match) -> bool:
+    def _may_see(self, holding: Holding, match: Match, cases: Mapping[str, KeptCase]) -> bool:
         """Tell whether an owner may still learn of the other case, where both are of this node: sharing may change."""
         if match.other is not None:
             return True
-        cases = {one.case: await self.store.case_known(one.case) for one in match.sides}
         mine = holding.sides_of(match)[0]
         own, other = (
-            next(cases[one.case] for one in match.sides if (one.case == mine.case) is same) for same in (True, False)
+            next(cases.get(one.case) for one in match.sides if (one.case == mine.case) is same)
+            for same in (True, False)
         )
-        return own is not None and other is not None and self.disclosing.may_learn(own.kept, other.kept)
+        return own is not None and other is not None and self.disclosing.may_learn(own, other)
 
     async def _side_named(self, holding: Holding, match: Match, case_id: str | None) -> Side:
         sides = holding.sides_of(match)
@@ -244,8 +253,8 @@ class FollowUp:
             raise NotFound(f"there is no case {case_id!r} of yours")
         return case
 
-    async def _view(self, owner: Client, match: Match, side: Side) -> MatchView:
-        case = await self.store.case_known(side.case)
+    def _view(self, owner: Client, match: Match, side: Side, cases: Mapping[str, KeptCase]) -> MatchView:
+        case = cases.get(side.case)
         score = match.score_for(side)
         return MatchView(
             id=match.id,

@@ -1,6 +1,6 @@
 """The part of the Store protocol that keeps what people sign in with, and what their pages ask: see base.py."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Collection as Collection_
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +21,15 @@ class Whose:
 
     owner: str
     person: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """How often somebody was told of a case, or asked about it; `last` in seconds since 1970."""
+
+    who: str
+    times: int
+    last: float
 
 
 class Accounts(Protocol):
@@ -68,6 +77,9 @@ class Overviews(Protocol):
 
     async def count_matches(self, cases: Collection_[str]) -> Mapping[str, Mapping[Status, int]]:
         """Return how many matches of each status cases (by public id) have; those without any are left out."""
+
+    async def told_of(self, cases: Collection_[str]) -> Mapping[str, Sequence[Told]]:
+        """Return who was told of cases, or asked about them, by public id; whom nothing reached is left out."""
 
     async def work_about(self, case: str) -> list[Work]:
         """Return the work that waits or is being done about a case, by its public id: searches, questions, notices."""

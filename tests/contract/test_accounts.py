@@ -6,10 +6,12 @@ import pytest
 
 from matchmaker.records.account import Credentials, Session, SessionKind
 from matchmaker.records.inquiry import Inquiry
+from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.match import Status
 from matchmaker.records.person import Person, PersonRole
+from matchmaker.records.work import Work
 from matchmaker.store.base import Store
-from matchmaker.store.kept_accounts import Whose
+from matchmaker.store.kept_accounts import Told, Whose
 from matchmaker.store.kept_matches import Wanted
 from tests.contract.conftest import OpenStore
 from tests.contract.test_store import draft
@@ -129,3 +131,22 @@ async def test_what_came_of_asking_is_listed_for_many_cases(store: Store) -> Non
     asked = [Inquiry(case=public_id("p1"), node=node, at=2.0, status="answered") for node in ("spain", "france")]
     await store.note_inquiries(asked)
     assert await store.inquiries_about([public_id("p1"), public_id("p2")]) == {public_id("p1"): asked[::-1]}
+
+
+async def test_it_is_told_who_learned_of_cases_and_how_often(store: Store) -> None:
+    await store.deposit([draft("p1"), draft("p2")], 1.0)
+    case = public_id("p1")
+    kinds = ((Happened.TOLD, "spain", 2.0), (Happened.TOLD, "spain", 5.0), (Happened.ASKED, "france", 3.0))
+    lines = [LedgerLine(at, kind, who, case) for kind, who, at in kinds]
+    lines += [LedgerLine(4.0, kind, "italy", case) for kind in (Happened.ASKED, Happened.UNSENT)]
+    await store.write_ledger([*lines, LedgerLine(6.0, Happened.ANSWERED, "spain", "")])
+    told = await store.told_of([case, public_id("p2")])
+    assert told == {case: [Told("france", 1, 3.0), Told("spain", 2, 5.0)]}, "italy's question never left"
+    assert await store.told_of([]) == {}
+
+
+async def test_the_work_that_waits_about_a_case_is_listed(store: Store) -> None:
+    await store.deposit([draft("p1"), draft("p2")], 1.0)
+    ours = [Work("ask", f"{public_id('p1')} spain", 1, 5.0), Work("search", public_id("p1"), 1, 5.0)]
+    await store.queue_work([*ours, Work("search", public_id("p2"), 2, 5.0)])
+    assert await store.work_about(public_id("p1")) == ours

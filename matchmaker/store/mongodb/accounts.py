@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection as Collection_
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.asynchronous.client_session import AsyncClientSession
@@ -15,7 +15,7 @@ from matchmaker.records.person import Person
 from matchmaker.records.work import Work
 from matchmaker.store.deciding import WITHDRAWN
 from matchmaker.store.documents import document_of
-from matchmaker.store.kept_accounts import ChangeCredentials, Whose
+from matchmaker.store.kept_accounts import ChangeCredentials, Told, Whose
 from matchmaker.store.mongodb.cases import Cases, case_of_document
 from matchmaker.store.mongodb.database import Document, number, settled, text
 from matchmaker.store.mongodb.errors import speaking
@@ -131,6 +131,23 @@ class Accounts(Cases):
             async for row in await settled(self.of("matches").aggregate(steps)):
                 counts[row["_id"]["case"]][Status(row["_id"]["status"])] = int(row["count"])
         return dict(counts)
+
+    async def told_of(self, cases: Collection_[str]) -> Mapping[str, Sequence[Told]]:
+        """See Store. A question that never left takes away the line that said it would."""
+        wanted = {"$in": [text(case) for case in sorted(cases)]}
+        counted = {"$cond": [{"$eq": ["$kind", "not sent"]}, -1, 1]}
+        each = {"_id": {"case": "$case_id", "who": "$who"}, "times": {"$sum": counted}, "last": {"$max": "$at"}}
+        steps: list[Document] = [
+            {"$match": {"case_id": wanted, "kind": {"$in": ["told", "shown", "asked", "not sent"]}}},
+            {"$group": each},
+            {"$sort": {"_id.case": 1, "_id.who": 1}},
+        ]
+        found: dict[str, list[Told]] = defaultdict(list)
+        with speaking():
+            async for row in await settled(self.of("ledger").aggregate(steps)):
+                if row["times"] > 0:
+                    found[row["_id"]["case"]].append(Told(row["_id"]["who"], int(row["times"]), float(row["last"])))
+        return dict(found)
 
     async def work_about(self, case: str) -> list[Work]:
         """See Store."""

@@ -2,14 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Collection as Collection_
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from matchmaker.records.case import Case
 from matchmaker.records.inquiry import Inquiry
 from matchmaker.records.match import Status
 from matchmaker.records.work import Work
 from matchmaker.store.deciding import WITHDRAWN
-from matchmaker.store.kept_accounts import Whose
+from matchmaker.store.kept_accounts import Told, Whose
 from matchmaker.store.sqlite import cases
 from matchmaker.store.sqlite.cases import CASE, WORK
 from matchmaker.store.sqlite.running import Running
@@ -54,6 +54,20 @@ class Overviews(Running):
         for case, status, count in await self.run(lambda c: c.execute(sql, wanted).fetchall()):
             counts[case][Status(status)] = count
         return dict(counts)
+
+    async def told_of(self, cases: Collection_[str]) -> Mapping[str, Sequence[Told]]:
+        """See Store. A question that never left takes away the line that said it would."""
+        wanted = sorted(cases)
+        sql = (
+            "SELECT case_id, who, sum(iif(kind = 'not sent', -1, 1)), max(at) FROM ledger"
+            f" WHERE case_id IN ({', '.join('?' * len(wanted))}) AND kind IN ('told', 'shown', 'asked', 'not sent')"
+            " GROUP BY case_id, who ORDER BY case_id, who"
+        )
+        found: dict[str, list[Told]] = defaultdict(list)
+        for case, who, times, last in await self.run(lambda c: c.execute(sql, wanted).fetchall()):
+            if times > 0:
+                found[case].append(Told(who, times, last))
+        return dict(found)
 
     async def work_about(self, case: str) -> list[Work]:
         """See Store."""

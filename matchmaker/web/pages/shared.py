@@ -1,7 +1,5 @@
 """What was shared: who asked, what they were shown, when, for each case; and a report to print for the patient."""
 
-from collections import Counter
-
 from aiohttp import web
 
 from matchmaker.policy.levels import SHOWN
@@ -11,12 +9,11 @@ from matchmaker.web.pages.terms import names_of
 PAGE = 50
 
 
-async def get_shared(request: web.Request, visit: Visit) -> web.StreamResponse:
+async def get_shared(_request: web.Request, visit: Visit) -> web.StreamResponse:
     """GET /shared: the latest of the person's cases, each with who was told of it."""
     rows = await visit.desk.cases(None, PAGE)
-    told = [(row.case, await visit.desk.report(row.case.public_id)) for row in rows]
-    summaries = [(case, Counter(line.who for line in report.disclosures), report) for case, report in told]
-    return visit.page("shared.html", told=summaries, quoted=request.query.get("q", ""))
+    told = await visit.desk.told(rows)
+    return visit.page("shared.html", rows=[(row.case, told.get(row.case.public_id, ())) for row in rows])
 
 
 async def get_case_shared(request: web.Request, visit: Visit) -> web.StreamResponse:
