@@ -61,6 +61,11 @@ bench: setup ## how fast the index and a served node answer; a quarter of an hou
 	@$(BIN)/python -m benchmarks.index --cases 100000
 	@$(BIN)/python -m benchmarks.index --cases 1000000
 	@$(BIN)/python -m benchmarks.http --cases 100000
+	@$(BIN)/python -m benchmarks.terms
+	@$(BIN)/python -m benchmarks.pages --cases 100000
+
+screenshots: setup browser ## take the pictures of README anew
+	@$(BIN)/python -m tests.browser.screenshots
 
 check: setup ## lint, format, types
 	$(BIN)/ruff check .

@@ -8,6 +8,7 @@ is disabled is out at once.
 import asyncio
 import hashlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
 from matchmaker.accounts import second_factor
@@ -284,15 +285,14 @@ class SigningIn:
         """Let somebody in who waits. Errors: NotFound."""
         person = await self._waiting(email)
         let_in = {"waiting": False, "disabled_at": None, "role": role, "institution": institution}
-        approved = person.model_copy(update=let_in)
-        await self._store.put_person(approved)
+        approved = await self._change(person.email, lambda one: one.model_copy(update=let_in if one.waiting else {}))
         await self._write(Happened.GRANTED, person.email, f"user, {role.value}, approved by {by.email}")
         return approved
 
     async def refuse(self, email: str, by: Person) -> None:
         """Do not let somebody in who waits: the account stays closed. Errors: NotFound."""
         person = await self._waiting(email)
-        await self._store.put_person(person.model_copy(update={"waiting": False}))
+        await self._change(person.email, lambda one: one.model_copy(update={"waiting": False}))
         await self._write(Happened.REVOKED, person.email, f"user, not let in by {by.email}")
 
     async def disable(self, email: str, by: Person) -> None:
@@ -302,7 +302,8 @@ class SigningIn:
             raise NotFound("there is nobody of that address here")
         if person.email == by.email:
             raise InvalidRequest(Problem("email", "is your own account; another operator may close it"))
-        await self._store.put_person(person.model_copy(update={"disabled_at": self._world.now()}))
+        now = self._world.now()
+        await self._change(person.email, lambda one: one.model_copy(update={"disabled_at": one.disabled_at or now}))
         await self._write(Happened.REVOKED, person.email, f"user, closed by {by.email}")
 
     async def invite(self, email: str) -> str:
@@ -346,7 +347,7 @@ class SigningIn:
     async def agree(self, person: Person) -> None:
         """Write down that a person accepts the agreement as it stands."""
         told = {"agreed_at": self._world.now(), "agreed_to": self.agreement[1]}
-        await self._store.put_person(person.model_copy(update=told))
+        await self._change(person.email, lambda one: one.model_copy(update=told))
         await self._write(Happened.GRANTED, person.email, f"agreement {self.agreement[1][:12]} accepted")
 
     # A provider
@@ -397,6 +398,18 @@ class SigningIn:
 
     async def _person(self, address: str) -> Person | None:
         return {one.email: one for one in await self._store.people()}.get(address)
+
+    async def _change(self, email: str, change: Callable[[Person], Person]) -> Person:
+        """Change a person as it is in that moment: what another one does meanwhile is not undone."""
+        changed = await self._store.change_person(email, change)
+        if changed is None:
+            raise NotFound("there is nobody of that address here")
+        return changed
+
+    async def describe(self, person: Person, name: str | None, language: str) -> None:
+        """Keep what somebody is called by, and speaks."""
+        told = {"name": name, "language": language}
+        await self._change(person.email, lambda one: one.model_copy(update=told))
 
     async def _waiting(self, email: str) -> Person:
         person = await self._person(address_of(email))

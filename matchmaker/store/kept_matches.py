@@ -15,6 +15,7 @@ from matchmaker.records.work import Work
 
 MAIL = "mail"  # the kind of work by which a mail is sent: subject is its id
 
+ChangePerson = Callable[[Person], Person]
 ChangeMatch = Callable[[Match], Noted]
 TakeTurn = Callable[[Asked, Inquiry | None], Inquiry | None]
 ChangeHealth = Callable[[PeerHealth], PeerHealth]
@@ -48,6 +49,12 @@ class People(Protocol):
         """Keep a person, in place of one of that address; return whether there was one.
 
         Where the person may do something else than before, or nothing any more, the sessions end with it.
+        """
+
+    async def change_person(self, email: str, change: ChangePerson) -> Person | None:
+        """Keep what `change` makes of a person as it is at that moment; None: there is nobody of that address.
+
+        `change` is pure, and may be asked more than once. Sessions end as with put_person. Errors: those of `change`.
         """
 
     async def people(self) -> list[Person]:

@@ -98,6 +98,7 @@ def route_of(request: web.Request) -> str:
 
 
 def _json(request: web.Request, status: int, body: dict[str, object], headers: dict[str, str]) -> web.Response:
+    headers = {**headers, "X-Content-Type-Options": "nosniff"}
     if _is_for_people(request):
         return error_page(request, status, str(body.get("message", "")), headers, body.get("id"))
     content_type = media_type(request.get(VERSION, LATEST)) if is_mme(request) else "application/json"

@@ -150,3 +150,17 @@ async def test_the_work_that_waits_about_a_case_is_listed(store: Store) -> None:
     ours = [Work("ask", f"{public_id('p1')} spain", 1, 5.0), Work("search", public_id("p1"), 1, 5.0)]
     await store.queue_work([*ours, Work("search", public_id("p2"), 2, 5.0)])
     assert await store.work_about(public_id("p1")) == ours
+
+
+async def test_a_person_is_changed_as_it_is_in_that_moment(store: Store) -> None:
+    assert await store.change_person(BYRNE, lambda one: one) is None
+    await store.put_person(PERSON)
+    await store.put_session(session())
+    seen = (await store.revisions()).parties
+    changed = await store.change_person(BYRNE, lambda one: one.model_copy(update={"language": "es"}))
+    assert changed == PERSON.model_copy(update={"language": "es"})
+    assert await store.people() == [changed]
+    assert (await store.revisions()).parties > seen, "a running node is told of it"
+    assert await store.signed_in("d1") is not None
+    await store.change_person(BYRNE, lambda one: one.model_copy(update={"disabled_at": 7.0}))
+    assert await store.signed_in("d1") is None

@@ -17,6 +17,7 @@ from matchmaker.store.base import NameTaken, NameUnknown
 from matchmaker.store.deciding import may_otherwise
 from matchmaker.store.documents import ENTRY_FIELDS, document_of, entry_of
 from matchmaker.store.entries import client_of, client_values, collection_text
+from matchmaker.store.kept_matches import ChangePerson
 from matchmaker.store.mongodb.database import Database, Document, text
 from matchmaker.store.mongodb.errors import speaking
 
@@ -126,15 +127,26 @@ class Parties(Database):
 
     async def put_person(self, person: Person) -> bool:
         """See Store."""
-        document = document_of("person", [person.email, person.to_text()])
+        return await self.transact(lambda session: self._put_person(person, session))
 
-        async def work(session: AsyncClientSession) -> bool:
-            await self.raise_counter("parties", 1, session)
-            same = {"_id": text(person.email)}
-            known = await self.of("people").find_one_and_replace(same, document, upsert=True, session=session)
-            if known and may_otherwise(Person.parse(known["content"]), person):
-                await self.of("sessions").delete_many({"email": text(person.email)}, session=session)
-            return known is not None
+    async def _put_person(self, person: Person, session: AsyncClientSession) -> bool:
+        await self.raise_counter("parties", 1, session)
+        document, same = document_of("person", [person.email, person.to_text()]), {"_id": text(person.email)}
+        known = await self.of("people").find_one_and_replace(same, document, upsert=True, session=session)
+        if known and may_otherwise(Person.parse(known["content"]), person):
+            await self.of("sessions").delete_many({"email": text(person.email)}, session=session)
+        return known is not None
+
+    async def change_person(self, email: str, change: ChangePerson) -> Person | None:
+        """See Store."""
+
+        async def work(session: AsyncClientSession) -> Person | None:
+            known = await self.of("people").find_one({"_id": text(email)}, session=session)
+            if known is None:
+                return None
+            changed = change(Person.parse(known["content"]))
+            await self._put_person(changed, session)
+            return changed
 
         return await self.transact(work)
 

@@ -11,6 +11,7 @@ from matchmaker.records.person import Person
 from matchmaker.store.base import NameTaken, NameUnknown
 from matchmaker.store.deciding import may_otherwise
 from matchmaker.store.entries import client_of, client_values, collection_text
+from matchmaker.store.kept_matches import ChangePerson
 from matchmaker.store.sqlite.accounts import end_sessions
 from matchmaker.store.sqlite.cases import raise_counter
 from matchmaker.store.sqlite.running import Running
@@ -111,6 +112,16 @@ def put_person(connection: sqlite3.Connection, person: Person) -> bool:
     return row is not None
 
 
+def change_person(connection: sqlite3.Connection, email: str, change: ChangePerson) -> Person | None:
+    """Keep a changed person; return it."""
+    row = connection.execute("SELECT content FROM people WHERE email = ?", (email,)).fetchone()
+    if row is None:
+        return None
+    changed = change(Person.parse(row[0]))
+    put_person(connection, changed)
+    return changed
+
+
 def put_choices(connection: sqlite3.Connection, subject: str, choices: Choices) -> None:
     """Keep what an address, or a case's owner, has chosen."""
     raise_counter(connection, "parties")
@@ -123,6 +134,10 @@ class Parties(Running):
     async def put_person(self, person: Person) -> bool:
         """See Store."""
         return await self.write(lambda connection: put_person(connection, person))
+
+    async def change_person(self, email: str, change: ChangePerson) -> Person | None:
+        """See Store."""
+        return await self.write(lambda connection: change_person(connection, email, change))
 
     async def people(self) -> list[Person]:
         """See Store."""

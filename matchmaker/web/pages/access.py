@@ -23,7 +23,7 @@ from matchmaker.policy.news import NONE_CHOSEN
 from matchmaker.records.person import Person, PersonRole
 from matchmaker.web.keys import EXCHANGE
 from matchmaker.web.pages.forms import read_fields
-from matchmaker.web.pages.frame import page, rendered
+from matchmaker.web.pages.frame import POLICY, page, rendered
 from matchmaker.web.roles import Access
 
 _SAFE = {"GET", "HEAD"}
@@ -66,7 +66,8 @@ class Visit:
     def part(self, template: str, **content: Any) -> web.Response:
         """Return a piece of a page, for one that is open already."""
         html = rendered(template, self.words, self.language, **self._frame(), **content)
-        return web.Response(text=html, content_type="text/html", headers={"Cache-Control": "no-store"})
+        headers = {"Cache-Control": "no-store", "Content-Security-Policy": POLICY}  # also where it is opened by itself
+        return web.Response(text=html, content_type="text/html", headers=headers)
 
     def _frame(self) -> dict[str, Any]:
         told = {"node": self.exchange.config.node, "person": self.person, "csrf": self.visitor.csrf}
@@ -91,8 +92,8 @@ def guarded(handler: PageHandler, access: Access) -> Handler:
 
     async def handle(request: web.Request) -> web.StreamResponse:
         exchange = request.app[EXCHANGE]
-        form = MultiDict[str]() if request.method in _SAFE else await _own_form(request)
         visitor = await exchange.signing_in.visitor(request.cookies.get(cookie_name(exchange)))
+        form = MultiDict[str]() if request.method in _SAFE else await _own_form(request, is_known=visitor is not None)
         if visitor is None:
             return _signed_out(request, form)
         words, language = words_for(request, visitor.person)
@@ -119,19 +120,26 @@ async def _lacks_second_factor(exchange: Exchange, person: Person) -> bool:
     return by_password and not (await exchange.signing_in.has_second_factor(person))[0]
 
 
-async def _own_form(request: web.Request) -> MultiDict[str]:
+async def _own_form(request: web.Request, *, is_known: bool) -> MultiDict[str]:
     """Return the fields of a form, once it is known to come from a page of ours. Errors: Refused; those of forms."""
     check_origin(request)
-    return await read_fields(request)
+    return await read_fields(request, to_its_end=is_known)
 
 
 def check_origin(request: web.Request) -> None:
     """Raise Refused unless a form comes from a page of this node (OWASP, Cross-Site Request Forgery Prevention)."""
-    ours = {request.host, urlsplit(request.app[EXCHANGE].config.public_url).netloc}
+    ours = {request.host, urlsplit(request.app[EXCHANGE].config.public_url).netloc} - {""}
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    own = urlsplit(origin).netloc in ours if origin and origin != "null" else site in {"same-origin", "none"}
+    own = _netloc(origin) in ours if origin and origin != "null" else site in {"same-origin", "none"}
     if not own:
         raise Refused("this form was sent from a page of another site; open it here and send it again")
+
+
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # such as http://[
+        return ""
 
 
 def _signed_out(request: web.Request, form: MultiDict[str]) -> web.StreamResponse:

@@ -17,18 +17,21 @@ _CHUNK = 64 * 1024
 _FORM, _WITH_FILES = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
-async def read_fields(request: web.Request) -> MultiDict[str]:
+async def read_fields(request: web.Request, *, to_its_end: bool = False) -> MultiDict[str]:
     """Return the fields of a form; a file is its text, its name stands under NAME + "-name".
+
+    `to_its_end`: one that is too large is read nevertheless, so that the browser hears why; a stranger's is not.
 
     Errors: TooLarge; TooSlow; UnsupportedMedia where it is no form; NotJson where it cannot be read.
     """
     seconds = request.app[EXCHANGE].config.server.body_seconds
+    most = _MOST_PASSED_OVER if to_its_end else MOST_BYTES
     try:
         async with asyncio.timeout(seconds):
             if request.content_type == _WITH_FILES:
-                return await _parts(request)
+                return await _parts(request, most)
             if request.content_type == _FORM:
-                return _pairs(await _read(request))
+                return _pairs(await _read(request, most))
     except TimeoutError:
         raise TooSlow(f"the form did not arrive within {seconds:g} s") from None
     except (web.PayloadAccessError, web.RequestPayloadError, ValueError, OSError, AssertionError):
@@ -40,25 +43,25 @@ def _pairs(body: bytes) -> MultiDict[str]:
     return MultiDict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=_MOST_FIELDS))
 
 
-async def _read(request: web.Request) -> bytes:
+async def _read(request: web.Request, most: int) -> bytes:
     received, size = bytearray(), 0
     async for chunk in request.content.iter_chunked(_CHUNK):
         size += len(chunk)
         if size <= MOST_BYTES:
             received += chunk
-        elif size > _MOST_PASSED_OVER:
+        elif size > most:
             break
     if size > MOST_BYTES:
         raise TooLarge(MOST_BYTES)
     return bytes(received)
 
 
-async def _parts(request: web.Request) -> MultiDict[str]:
+async def _parts(request: web.Request, most: int) -> MultiDict[str]:
     fields, left = MultiDict[str](), MOST_BYTES
     async for part in await request.multipart():
         if not isinstance(part, BodyPartReader) or part.name is None or len(fields) > _MOST_FIELDS:
             raise NotJson(Problem("", "the form cannot be read"))
-        content = await _part(part, left)
+        content = await _part(part, left, most)
         left -= len(content)
         if part.filename is None:
             fields.add(part.name, content.decode("utf-8"))
@@ -68,14 +71,14 @@ async def _parts(request: web.Request) -> MultiDict[str]:
     return fields
 
 
-async def _part(part: BodyPartReader, most: int) -> bytes:
+async def _part(part: BodyPartReader, left: int, most: int) -> bytes:
     content, size = bytearray(), 0
     while chunk := await part.read_chunk(_CHUNK):
         size += len(chunk)
-        if size <= most:
+        if size <= left:
             content += chunk
-        elif size > _MOST_PASSED_OVER:
+        elif size > most:
             break
-    if size > most:
+    if size > left:
         raise TooLarge(MOST_BYTES)
     return bytes(content)

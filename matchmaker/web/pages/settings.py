@@ -30,8 +30,7 @@ async def post_settings(_request: web.Request, visit: Visit) -> web.StreamRespon
             chosen = validate(PersonAlerts, stated(visit.form))
             await visit.exchange.choosing.set_of_address(visit.person.email, chosen)
         language = visit.exchange.choosing.catalogues.nearest(visit.form.get("language") or visit.person.language)
-        told = {"name": name or None, "language": language}
-        await visit.exchange.store.put_person(visit.person.model_copy(update=told))
+        await visit.exchange.signing_in.describe(visit.person, name or None, language)
         await visit.exchange.catch_up()
     except InvalidRequest as error:
         return await _settings(visit, problems=error.problems, status=422)

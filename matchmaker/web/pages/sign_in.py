@@ -29,6 +29,7 @@ from matchmaker.web.pages.frame import page
 _HALF_DONE = "matchmaker-half"  # the cookie between password and code, or while the browser is at a provider
 _HALF_DONE_SECONDS = 600
 _KEPT = "kept-"  # before the names of fields that were typed into a form whose session was over
+_TYPED = ("email", "name", "institution", "language")
 _LONGEST = 255
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _WAIT_STATUS = 429
@@ -101,7 +102,10 @@ async def post_sign_out(request: web.Request, visit: Visit) -> web.StreamRespons
 
 async def get_register(request: web.Request) -> web.StreamResponse:
     """GET /register: ask to be let in."""
-    return _register(request, {}, ())
+    told = _exchange(request).config.sign_in
+    if not (told.register_oneself and told.passwords):
+        raise Refused("people are let in here by the operator of this node; write to the address below")
+    return _register(request, dict.fromkeys(_TYPED, ""), ())
 
 
 async def post_register(request: web.Request) -> web.StreamResponse:
@@ -110,7 +114,7 @@ async def post_register(request: web.Request) -> web.StreamResponse:
     told = exchange.config.sign_in
     if not (told.register_oneself and told.passwords):
         raise Refused("people are let in here by the operator of this node; write to the address below")
-    typed = {name: form.get(name, "").strip() for name in ("email", "name", "institution", "language")}
+    typed = {name: form.get(name, "").strip() for name in _TYPED}
     try:
         wanted = _wanted(typed, exchange)
         await exchange.signing_in.register(wanted, form.get("password", ""))

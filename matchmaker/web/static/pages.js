@@ -45,7 +45,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
   if (button.dataset.taken === "remove") {
     const next = button.closest("li").nextElementSibling || button.closest("li").previousElementSibling;
     button.closest("li").remove();
-    if (next) next.querySelector("button").focus();
+    (next ? next.querySelector("button") : document.getElementById("text")).focus();
     return;
   }
   const list = button.closest(".found");
@@ -54,6 +54,17 @@ document.addEventListener("htmx:afterRequest", (event) => {
   search.value = "";
   list.querySelectorAll("ul").forEach((one) => one.remove());
   search.focus();
+});
+
+// A row that was taken away leaves the focus to the one in its place; the last one to the search.
+document.addEventListener("htmx:afterRequest", (event) => {
+  const button = event.detail.requestConfig.elt; // gone from the page, with the list that it stood in
+  if (!event.detail.successful || !button.matches(".rows button.quiet")) return;
+  const before = button.closest(".rows");
+  const at = [...before.querySelectorAll("button.quiet")].indexOf(button);
+  const rows = document.getElementById(before.id);
+  const left = rows.querySelectorAll("button.quiet");
+  (left[at] || left[at - 1] || rows.closest("fieldset").querySelector("[data-finds]")).focus();
 });
 
 // What could not be kept is read out first.
