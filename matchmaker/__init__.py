@@ -3,7 +3,7 @@
     cli, demo    people start here
     web          HTTP in; peers: HTTP out
     exchange     one running node; read exchange/service.py first
-    alerts       what a mail says, when it is due, how it leaves
+    alerts       what a mail says, when it is due, how it leaves;  accounts: how people sign in
     store        what is kept on disk;  intake: files -> patients
     policy       who may learn what
     records      what a node keeps, as values

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
@@ -28,7 +29,7 @@ from matchmaker.records.party import Client, Peer, Role, token_digest
 from matchmaker.records.person import Person, PersonRole
 from matchmaker.store.base import Store
 from matchmaker.web.serving import make_runner
-from tests.mongod import server
+from tests.mongod import drop, server
 from tests.tiny_world import tiny_knowledge
 
 Result = TypeVar("Result")
@@ -63,6 +64,14 @@ def mongodb() -> Iterator[str]:
     """The URI of a real MongoDB, a replica set of one, with {} for the name of a database."""
     with server() as uri:
         yield uri
+
+
+@pytest.fixture
+def database_uri(mongodb: str) -> Iterator[str]:
+    """The URI of a database of the test's own, dropped after it."""
+    uri = mongodb.format(f"test_{secrets.token_hex(8)}")
+    yield uri
+    drop(uri)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import resource
 import socket
 import subprocess
 import tempfile
@@ -20,8 +21,11 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
+from matchmaker.store.mongodb.database import COLLECTIONS, UNCOPIED
+
 SERVER_VARIABLE = "MATCHMAKER_TEST_MONGODB_URI"
 _STARTED_SECONDS = 60.0
+_SNAPSHOT_SECONDS = 30
 
 
 def mongod_program() -> Path | None:
@@ -59,7 +63,12 @@ class Member:
         command = [str(self.program), "--dbpath", str(self.directory), "--port", str(self.port)]
         command += ["--bind_ip", "127.0.0.1", "--nounixsocket", "--wiredTigerCacheSizeGB", "0.5"]
         command += ["--replSet", self.replica_set] if self.replica_set else []
+        # Each collection and index is an open file, a dropped one as long as a snapshot may show it: after five minutes,
+        # which is the default, the databases of some two hundred tests are 20,000, and at the limit mongod ends.
+        command += ["--syncdelay", "10", "--setParameter", f"minSnapshotHistoryWindowInSeconds={_SNAPSHOT_SECONDS}"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # noqa: S603 - the server that we test with
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (most, most))
 
     def kill(self) -> None:
         if self.process:
@@ -137,6 +146,18 @@ def server() -> Iterator[str]:
 def _memory() -> str | None:
     """Return a folder in memory, where there is one: most tests ask what is written, not whether a disk has it."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - the folder within is ours alone
+
+
+def empty(uri: str) -> None:
+    """Empty the database of a test: all of its documents go, collections of the node's with their indexes stay."""
+    ours = {*COLLECTIONS.values(), *UNCOPIED, "meta"}
+    with MongoClient[dict[str, object]](uri, directConnection=True) as client:
+        database = client.get_default_database()
+        for name in database.list_collection_names():
+            if name in ours:
+                database.get_collection(name).delete_many({})
+            else:
+                database.drop_collection(name)
 
 
 def drop(uri: str) -> None:

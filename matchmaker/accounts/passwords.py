@@ -6,6 +6,7 @@ of different ones, and a password is compared, never searched.
 
 import unicodedata
 from collections.abc import Container
+from functools import cached_property
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -27,7 +28,11 @@ class Passwords:
 
     def __init__(self, memory_kib: int = 65_536, time_cost: int = 3) -> None:
         self._hasher = PasswordHasher(time_cost, memory_kib, parallelism=4, hash_len=32, salt_len=16, type=Type.ID)
-        self._dummy = self._hasher.hash(_DUMMY)
+
+    @cached_property
+    def _dummy(self) -> str:
+        """Of an account that does not exist; made when first somebody asks for one."""
+        return self._hasher.hash(_DUMMY)
 
     def hashed(self, password: str) -> str:
         """Return what is kept of a password: a PHC string with its parameters and a salt by the system's chance."""

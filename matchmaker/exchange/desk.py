@@ -106,12 +106,12 @@ class Desk:
         """Return the person's case by its own id, its public id, or an id that somebody else knows it by."""
         for owner in self._owners():
             case = await self._store.case(owner.name, quoted)
-            if case is not None and self._sees(case):
+            if case is not None and not case.withdrawn and self._sees(case):
                 return case
         for owner in self._owners():
             for case in await self._exchange.cases_known_as(owner, quoted):
-                if case.withdrawn or self._sees(case):
-                    return case if self._sees(case) else None
+                if not case.withdrawn and self._sees(case):
+                    return case
         return None
 
     async def case(self, public_id: str) -> Case:

@@ -336,7 +336,7 @@ class Following:
             if path.exists():
                 logger.info("the snapshot is not used: %s", error)
             self._forget_snapshot()
-            self.current = Generation(knowledge, self._merge_later)
+            self.current = Generation(knowledge, self._merge_later, self.current.answers)
             return
         self.current.revision = kept.revision
         self._unsaved = len(changed)

@@ -26,9 +26,12 @@ logger = logging.getLogger(__name__)
 class Generation:
     """`revision` is the store's up to which cases were taken in, -1 when none were. Changed by one thread at a time."""
 
-    def __init__(self, knowledge: Knowledge, later: Callable[[Callable[[], None]], object]) -> None:
+    def __init__(
+        self, knowledge: Knowledge, later: Callable[[Callable[[], None]], object], answers: Answers | None = None
+    ) -> None:
+        """Make an empty one; `answers` are those of an earlier one of the same knowledge, as they take a while."""
         self.knowledge = knowledge
-        self.answers = Answers(knowledge)
+        self.answers = answers or Answers(knowledge)
         self.revision = -1
         self.changes = 0  # of cases
         self._later = later

@@ -144,31 +144,41 @@ class SigningIn:
         """
         address, now = address_of(email), self._world.now()
         kept = await self._store.credentials(address)
-        self._check_tries(kept, where, now)
+        self._check_tries(kept, where, now, address)
         fits = await self._fits(kept.password if kept else None, password)
+        kept = await self._store.credentials(address)
+        self._check_tries(kept, where, now, address)  # of many tries at once, those that waited for their turn here
         person = await self._person(address) if fits else None
         if person is None or person.disabled_at is not None:
-            await self._note_wrong(kept, where, now)
+            await self._note_wrong(kept, where, now, address)
             raise InvalidRequest(Problem("", _WRONG))
         if kept and kept.confirmed:  # wrong tries are forgotten once its code was right, too
             return Entered(await self._begin(address, SessionKind.SECOND_FACTOR), done=False)
         await self._store.change_credentials(address, lambda known: known.model_copy(update={"wrong": 0}))
         return Entered(await self._begin(address, SessionKind.OPEN), done=True)
 
-    def _check_tries(self, kept: Credentials | None, where: str, now: float) -> None:
-        """Raise OverBudget after too many wrong tries, of an account or from an address."""
-        of_account = Tries(kept.wrong, kept.wrong_since) if kept and kept.wrong else None
+    def _check_tries(self, kept: Credentials | None, where: str, now: float, address: str = "") -> None:
+        """Raise OverBudget after too many wrong tries, of an account or from an address.
+
+        An account that there is not makes wait as one that there is: else the wait would tell which exist.
+        """
+        of_account = _tries_of(kept) if kept else self._tries.get(f"account {address}")
         wait = max(wait_of(of_account, now), wait_of(self._tries.get(where), now, _FREE_TRIES_OF_AN_ADDRESS))
         if wait:
             raise OverBudget(int(wait) + 1, "too many wrong tries")
 
-    async def _note_wrong(self, kept: Credentials | None, where: str, now: float) -> None:
-        self._tries[where] = after_wrong(self._tries.get(where), now)
-        self._tries.move_to_end(where)
+    async def _note_wrong(self, kept: Credentials | None, where: str, now: float, address: str = "") -> None:
+        self._count_wrong(where, now)
+        if kept is None:
+            self._count_wrong(f"account {address}", now)
+        else:
+            await self._store.change_credentials(kept.email, lambda known: _once_more_wrong(known, now))
+
+    def _count_wrong(self, key: str, now: float) -> None:
+        self._tries[key] = after_wrong(self._tries.get(key), now)
+        self._tries.move_to_end(key)
         if len(self._tries) > _MOST_ADDRESSES:
             self._tries.popitem(last=False)
-        if kept is not None:
-            await self._store.change_credentials(kept.email, lambda known: _once_more_wrong(known, now))
 
     async def _fits(self, kept: str | None, password: str) -> bool:
         async with self._hashing:
@@ -182,6 +192,8 @@ class SigningIn:
 
     async def change_password(self, visitor: Visitor, old: str, new: str) -> None:
         """Set another password; every other session ends. Errors: InvalidRequest; OverBudget."""
+        if not await self.has_password(visitor.person):  # else a browser left open would be a way in for good
+            raise InvalidRequest(Problem("old", "you have no password here: ask the operator of this node for a link"))
         await self._check_password(visitor, old)
         hashed = await self._hashed(new, visitor.person.email)
         await self._store.change_credentials(
@@ -214,13 +226,14 @@ class SigningIn:
         used: list[bool] = []
 
         def use(kept: Credentials) -> Credentials:
+            self._check_tries(kept, where, now)  # counted in the same step: many codes at once are no more than one
             after = _with_code_used(kept, code, now)
             used[:] = [after is not None]
-            return after or kept
+            return after or _once_more_wrong(kept, now)
 
-        kept = await self._store.change_credentials(person.email, use)
+        await self._store.change_credentials(person.email, use)
         if not used[0]:
-            await self._note_wrong(kept, where, now)
+            self._count_wrong(where, now)
             raise InvalidRequest(Problem("code", "this code is not right, or was used before; wait for the next one"))
         await self._store.end_session(session.digest)
         return Entered(await self._begin(person.email, SessionKind.OPEN), done=True)
@@ -385,13 +398,15 @@ class SigningIn:
         address = address_of(identity.email)
         person = await self._person(address)
         if person is None:
-            wanted = Person(email=address, institution="?", role=PersonRole.CLINICIAN, name=identity.name)
+            wanted = Person(email=address, institution="", role=PersonRole.CLINICIAN, name=identity.name)
             await self._wait(wanted)
             person = await self._person(address) or wanted
         kept = await self._store.credentials(address)
         if kept is not None and kept.subject not in {None, subject}:
             raise SignInFailed("This address belongs to another account at the provider; ask the operator.")
-        await self._store.change_credentials(address, lambda known: known.model_copy(update={"subject": subject}))
+        # Whoever asked to be let in under this address before, with a password, has not shown that it is theirs.
+        told = {"subject": subject, **({"password": None} if person.waiting else {})}
+        await self._store.change_credentials(address, lambda known: known.model_copy(update=told))
         return person
 
     # People
@@ -421,8 +436,12 @@ class SigningIn:
         await self._store.write_ledger([LedgerLine(self._world.now(), kind, who, detail=detail)])
 
 
+def _tries_of(kept: Credentials) -> Tries | None:
+    return Tries(kept.wrong, kept.wrong_since) if kept.wrong else None
+
+
 def _once_more_wrong(kept: Credentials, now: float) -> Credentials:
-    tries = after_wrong(Tries(kept.wrong, kept.wrong_since) if kept.wrong else None, now)
+    tries = after_wrong(_tries_of(kept), now)
     return kept.model_copy(update={"wrong": tries.count, "wrong_since": tries.since})
 
 

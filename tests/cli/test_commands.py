@@ -34,7 +34,7 @@ def ran(arguments: list[str]) -> "subprocess.CompletedProcess[str]":
             code = int(ended.code or 0)
         finally:
             signal.signal(signal.SIGTERM, on_sigterm)
-    told, said = (one.buffer.getvalue().decode() for one in (out, err))  # type: ignore[attr-defined]  # BytesIO, above
+    told, said = (one.buffer.getvalue().decode() for one in (out, err))
     return subprocess.CompletedProcess(arguments, code, told, said)
 
 

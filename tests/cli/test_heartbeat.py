@@ -198,7 +198,7 @@ async def test_the_command_itself_ends_in_time() -> None:
     async with saying(b"HTTP/1.1 401 Unauthorized\r\nX: ", *[b"x"] * 60, pause=0.5) as (url, _):
         began = time.monotonic()
         result = await asyncio.to_thread(ran, "--url", url)
-    assert 5 <= time.monotonic() - began < 10
+    assert 5 <= time.monotonic() - began < 25, "who drips a byte every half second is not waited for"
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == f"not alive: {url}: no answer within 5 s\n"
 

@@ -10,10 +10,18 @@ from pymongo import AsyncMongoClient
 from matchmaker.store import mongo
 from matchmaker.store.base import Store
 from matchmaker.store.sqlite.adapter import open_sqlite
-from tests.mongod import drop
+from tests.mongod import drop, empty
 
 OpenStore = Callable[[], Awaitable[Store]]
 CLIENTS = {"motor": mongo.make_client, "pymongo": lambda uri: AsyncMongoClient(uri, **mongo.settings_for(uri))}
+
+
+@pytest.fixture(scope="session")
+def contract_database(mongodb: str) -> Iterator[str]:
+    """One database for all tests, emptied after each: making one takes longer than what most tests do."""
+    uri = mongodb.format(f"contract_{secrets.token_hex(8)}")
+    yield uri
+    drop(uri)
 
 
 @pytest.fixture(params=["sqlite", "motor", "pymongo"])
@@ -26,13 +34,13 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OpenS
 
         yield opened
     else:
-        uri = request.getfixturevalue("mongodb").format(f"test_{secrets.token_hex(8)}")
+        uri = request.getfixturevalue("contract_database")
 
         async def opened() -> Store:
             return await mongo.open_mongo(uri, client=CLIENTS[request.param])
 
         yield opened
-        drop(uri)
+        empty(uri)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def test_what_was_acknowledged_survives_kills_under_writes(tmp_path: Path, envir
 def test_what_was_acknowledged_over_a_database_survives_kills_too(
     tmp_path: Path, environment: dict[str, str], mongodb: str
 ) -> None:
-    uri = mongodb.format(f"test_{secrets.token_hex(8)}")
+    uri = mongodb.format(f"test_{secrets.token_hex(8)}")  # not dropped: that waits for what a killed node had begun
     over = {**environment, "MATCHMAKER_STORAGE__MONGODB": uri}
     figures = asyncio.run(crash(2, tmp_path / "data", 0.4, 7, over))
     assert figures.acknowledged > 4

@@ -39,7 +39,7 @@ async def test_a_report_finds_its_lines_among_many(tmp_path: Path) -> None:
 
 
 async def test_attackers_learn_no_more_than_agreed_and_honest_peers_find_their_partners() -> None:
-    held, rows = await measured(350, 3, [Kind("8 a month", 100, 8, 10)])
+    held, rows = await measured(200, 3, [Kind("8 a month", 100, 8, 10)])
     most = max(25 / held, 0.105)
     for row in rows:
         assert row.beyond == 0, f"{row.who}: records beyond their level"

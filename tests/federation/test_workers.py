@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -28,7 +27,7 @@ def store_environment(request: pytest.FixtureRequest, environment: dict[str, str
     if request.param == "sqlite":
         return environment
     file = tmp_path / "mongodb-uri"
-    file.write_text(request.getfixturevalue("mongodb").format(f"test_{secrets.token_hex(8)}"), encoding="utf-8")
+    file.write_text(request.getfixturevalue("database_uri"), encoding="utf-8")
     return {**environment, "MATCHMAKER_STORAGE__MONGODB_FILE": str(file)}
 
 
@@ -84,9 +83,7 @@ def workers_of(master: int) -> set[int]:
     return {int(child) for child in children.split()}
 
 
-def test_what_is_done_at_one_worker_is_seen_at_every_other(
-    tmp_path: Path, store_environment: dict[str, str]
-) -> None:
+def test_what_is_done_at_one_worker_is_seen_at_every_other(tmp_path: Path, store_environment: dict[str, str]) -> None:
     here, there = tmp_path / "one", tmp_path / "two"
     if "MATCHMAKER_STORAGE__MONGODB_FILE" not in store_environment:
         there = here  # two processes of one machine
@@ -155,7 +152,7 @@ def test_workers_that_cannot_start_are_one_line_and_not_started_for_ever(
 
 
 def test_a_node_moves_from_its_file_to_a_database_and_is_served_by_many(
-    tmp_path: Path, environment: dict[str, str], mongodb: str
+    tmp_path: Path, environment: dict[str, str], database_uri: str
 ) -> None:
     """README, "Outgrow one machine", from start to end."""
     data = tmp_path / "data"
@@ -165,7 +162,7 @@ def test_a_node_moves_from_its_file_to_a_database_and_is_served_by_many(
             assert put(url, token, f"p{number}") == 201
         assert call("DELETE", f"{url}/api/cases/p2", token)[0] == 204
     file = tmp_path / "mongodb-uri"
-    file.write_text(mongodb.format(f"test_{secrets.token_hex(8)}") + "\n", encoding="utf-8")
+    file.write_text(database_uri + "\n", encoding="utf-8")
     for _ in range(2):  # may be repeated
         copying = command("store", "copy", "--from", data, "--to", f"@{file}")
         told = subprocess.run(copying, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own program

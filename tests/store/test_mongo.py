@@ -1,7 +1,6 @@
 """What MongoDB alone does: a replica set is required, a database is ours or refused, a beginning may be broken off."""
 
 import asyncio
-import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +26,8 @@ from tests.samples import answered, patient_json
 
 
 @pytest.fixture
-def uri(mongodb: str) -> str:
-    return mongodb.format(f"test_{secrets.token_hex(8)}")
+def uri(database_uri: str) -> str:
+    return database_uri
 
 
 @pytest.fixture
@@ -113,7 +112,26 @@ async def test_an_index_that_was_dropped_is_made_at_the_next_start(uri: str, dat
     await (await open_mongo(uri)).close()
     database.cases.drop_indexes()
     await (await open_mongo(uri)).close()
-    assert len(database.cases.index_information()) == 5
+    assert len(database.cases.index_information()) == 7
+
+
+async def test_an_export_waits_for_a_snapshot_by_time_however_often_it_looks(
+    uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await open_mongo(uri)
+    real, lags = store._is_as_new_as, iter(range(300))  # noqa: SLF001 - a snapshot that lags
+
+    async def late(*asked: Any) -> bool:
+        return next(lags, None) is None and await real(*asked)
+
+    monkeypatch.setattr(store, "_is_as_new_as", late)
+    monkeypatch.setattr("matchmaker.store.mongodb.whole._LOOK_SECONDS", 0.0)
+    assert [kind async for batch in store.export() for kind, _ in batch] == ["facts"]
+    monkeypatch.setattr("matchmaker.store.mongodb.whole._PATIENCE_SECONDS", -1.0)
+    lags = iter(range(1))
+    with pytest.raises(StoreBusy, match="no snapshot"):
+        await anext(store.export())
+    await store.close()
 
 
 async def test_two_workers_may_begin_at_once(uri: str) -> None:
@@ -241,7 +259,7 @@ async def test_a_database_of_the_second_version_is_brought_up_to_date(uri: str, 
         assert await store.matches(Wanted("dublin")) == []
         await store.probe()
         await store.close()
-    assert database.meta.find_one({"_id": "facts"})["schema"] == 3
+    assert database.meta.find_one({"_id": "facts"})["schema"] == 4
     store = await open_mongo(uri)
     assert await store.queue_searches(5.0, 0.0) == 1, "each live case is searched with; one waited already"
     assert [one.subject for one in await store.queued()] == ["public-dublin-p1", "public-dublin-p3"]
