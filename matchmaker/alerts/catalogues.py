@@ -12,6 +12,7 @@ from importlib import resources
 from io import BytesIO
 from pathlib import Path
 
+from babel import Locale, UnknownLocaleError
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import PoFileError, read_po
@@ -46,6 +47,16 @@ class Catalogues:
     def of(self, language: str | None) -> gettext.NullTranslations:
         """Return the words of a language. Errors: CatalogueUnreadable."""
         return _words(self.nearest(language), self.folder)
+
+
+@lru_cache(maxsize=64)
+def endonym(language: str) -> str:
+    """Return what a language calls itself, such as Español; its code, where nobody knows."""
+    try:
+        name = Locale.parse(language, sep="-").get_language_name()
+    except (UnknownLocaleError, ValueError):
+        return language
+    return name[:1].upper() + name[1:] if name else language
 
 
 def _ours() -> Path:

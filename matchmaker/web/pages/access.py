@@ -157,7 +157,7 @@ def _signed_out(request: web.Request, form: MultiDict[str]) -> web.StreamRespons
         **outside(exchange),
         email="",
         problem=None,
-        onward=request.path,
+        onward=request.rel_url.raw_path,
         kept=kept,
         expired=True,
     )

@@ -5,6 +5,7 @@ sends everything, and gets the form with one row more.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -31,7 +32,7 @@ ONSET = (
 )  # fmt: skip
 SEXES = ("FEMALE", "MALE", "OTHER")
 _DISORDER = re.compile(r"(?:O?MIM|ORPHA|Orphanet):?\s?(C?\d+)", re.IGNORECASE)
-_MOST_ROWS = 200
+_MOST_ROWS = 1_000  # as many as a patient may have: else a case would lose some when it is kept again
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class CaseForm:
     def with_feature(self, said: str) -> "CaseForm":
         """Return the form with a term more: `HP:0000252`, or `HP:0000252|no` for one that is absent."""
         term, _, observed = said.partition("|")
-        if any(row.id == term for row in self.features) or len(self.features) >= _MOST_ROWS:
+        if not term.strip() or any(row.id == term for row in self.features) or len(self.features) >= _MOST_ROWS:
             return self
         return replace(self, features=(*self.features, FeatureRow(term, observed != "no")))
 
@@ -97,7 +98,7 @@ class CaseForm:
 
 def form_of(fields: MultiDict[str]) -> CaseForm:
     """Return a form as it was sent."""
-    terms = list(dict.fromkeys(fields.getall("feature", [])))[:_MOST_ROWS]
+    terms = [term for term in dict.fromkeys(fields.getall("feature", [])) if term.strip()][:_MOST_ROWS]
     features = tuple(
         FeatureRow(term, fields.get(f"observed.{term}", "yes") != "no", fields.get(f"onset.{term}", ""))
         for term in terms
@@ -156,12 +157,14 @@ def patient_of(
     """
     problems: list[Problem] = []
     kept = {_row_of(one): one.to_json() for one in before.genomic_features} if before else {}
+    diagnosed = {one.id: one.to_json() for one in before.disorders} if before else {}
+    unknown = {one.id: one.label for one in before.features if one.id not in ontology} if before else {}
     content: dict[str, Any] = {
         "id": form.id,
         "contact": contact.to_json(),
-        "features": [_feature(row, ontology, problems) for row in form.features],
+        "features": [_feature(row, ontology, unknown, problems) for row in form.features],
         "genomicFeatures": [kept.get(row) or _gene(row, genes, problems) for row in form.genes],
-        "disorders": [{"id": one} for one in _disorders(form.disorders, problems)],
+        "disorders": [diagnosed.get(one, {"id": one}) for one in _disorders(form.disorders, problems)],
     }
     told = {"label": form.label, "sex": form.sex, "inheritanceMode": form.inheritance, "ageOfOnset": form.onset}
     content.update({name: value for name, value in told.items() if value})
@@ -169,6 +172,8 @@ def patient_of(
         content["test"] = True
     if before and before.species:
         content["species"] = before.species
+    if before and not form.sex and before.sex not in SEXES:
+        content["sex"] = before.sex
     if not form.id:
         problems.append(Problem("id", "is missing: by what do you know this case? By no name, and no record's number"))
     if not (form.features or form.genes):
@@ -178,9 +183,12 @@ def patient_of(
     return validate(Patient, content)
 
 
-def _feature(row: FeatureRow, ontology: Ontology, problems: list[Problem]) -> dict[str, str]:
-    label = ontology.label(row.id)
-    if label is None:
+def _feature(
+    row: FeatureRow, ontology: Ontology, unknown: Mapping[str, str | None], problems: list[Problem]
+) -> dict[str, str]:
+    """Return a term of the form; one that this HPO does not know may stay where it was, and not be new."""
+    label = ontology.label(row.id) or unknown.get(row.id)
+    if label is None and row.id not in unknown:
         problems.append(Problem("features", f"{row.id[:20]} is no term of HPO {ontology.version}"))
     told = {"id": row.id, "label": label or "", "observed": "yes" if row.observed else "no"}
     return {**told, **({"ageOfOnset": row.onset} if row.onset else {})}

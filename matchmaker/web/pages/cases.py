@@ -30,7 +30,7 @@ from matchmaker.web.pages.case_form import (
     patient_of,
     sharing_of_form,
 )
-from matchmaker.web.pages.terms import find_genes, find_terms, names_of, suggestions_of
+from matchmaker.web.pages.terms import find_genes, find_terms, names_of, suggestions_of, terms_of
 
 PAGE = 50
 _MATCHES_SHOWN = 50
@@ -69,6 +69,7 @@ async def get_case(request: web.Request, visit: Visit) -> web.StreamResponse:
     """GET /cases/{id}: one case, its matches, and how each node has answered."""
     case = await visit.desk.case(_id(request))
     patient = _patient(case)
+    matches = await _matches(visit, case)
     sharp = sharper(patient, visit.exchange.knowledge)
     wanted = {one.id for one in patient.features} | {patient.inheritance_mode or "", patient.age_of_onset or ""}
     wanted |= {one.age_of_onset or "" for one in patient.features}
@@ -77,10 +78,10 @@ async def get_case(request: web.Request, visit: Visit) -> web.StreamResponse:
         "case.html",
         case=case,
         patient=patient,
-        names=await names_of(visit, wanted),
+        names=await names_of(visit, wanted | terms_of(matches)),
         notes=visit.desk.notes(case),
         sharper=sharp,
-        matches=await _matches(visit, case),
+        matches=matches,
         saved="saved" in request.query,
         loosened=(),
         alerts=await visit.exchange.choosing.of_case(visit.exchange.directory.owner(case.owner), case.id),
@@ -91,7 +92,9 @@ async def get_case(request: web.Request, visit: Visit) -> web.StreamResponse:
 async def get_progress(request: web.Request, visit: Visit) -> web.StreamResponse:
     """GET /cases/{id}/progress: how each node has answered, and the matches so far; asked while nodes are asked."""
     case = await visit.desk.case(_id(request))
-    return visit.part("progress.html", case=case, matches=await _matches(visit, case), **await _progress(visit, case))
+    matches = await _matches(visit, case)
+    names = await names_of(visit, terms_of(matches))
+    return visit.part("progress.html", case=case, matches=matches, names=names, **await _progress(visit, case))
 
 
 async def _matches(visit: Visit, case: Case) -> list[Listed]:

@@ -11,7 +11,7 @@ from matchmaker.mme.errors import NotJson, Problem, TooLarge, TooSlow, Unsupport
 from matchmaker.web.keys import EXCHANGE
 
 MOST_BYTES = 4 * 1024 * 1024  # of a form with its files
-_MOST_FIELDS = 5_000
+_MOST_FIELDS = 10_000
 _MOST_PASSED_OVER = 64 * 1024 * 1024  # of one that is too large: read to its end, so that the browser hears why
 _CHUNK = 64 * 1024
 _FORM, _WITH_FILES = "application/x-www-form-urlencoded", "multipart/form-data"

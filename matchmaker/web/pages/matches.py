@@ -17,11 +17,11 @@ from matchmaker.peers import breaker
 from matchmaker.records.match import Status
 from matchmaker.web.pages.access import Visit, see_other
 from matchmaker.web.pages.picture import picture
-from matchmaker.web.pages.terms import names_of
+from matchmaker.web.pages.terms import names_of, terms_of
 
 PAGE = 50
 _TYPED = ("status", "reason", "note", "diagnosis_id", "diagnosis_label", "helped_name", "helped_code")
-_SCORE = re.compile(r"0?[.,]\d{1,9}|[01]")
+_SCORE = re.compile(r"0?[.,]\d{1,9}|[01](?:[.,]0{1,9})?")
 _SCALE = 1_024
 
 
@@ -53,6 +53,7 @@ async def get_matches(request: web.Request, visit: Visit) -> web.StreamResponse:
         422 if problems else 200,
         matches=found,
         cases=cases,
+        names=await names_of(visit, terms_of(found)),
         problems=problems,
         typed={name: query.get(name, "") for name in ("case", "status", "node", "gene", "min_score", "since")},
         statuses=[one.value for one in Status],
@@ -102,7 +103,11 @@ async def post_match(request: web.Request, visit: Visit) -> web.StreamResponse:
     """POST /matches/{id}: another status, a note, what it came to."""
     match_id = request.match_info["id"]
     try:
-        await visit.desk.change_match(match_id, validate(MatchChange, _change(dict(visit.form))))
+        told = _change(dict(visit.form))
+        if "helped" in told:  # the form shows the first
+            match, _ = await visit.desk.match(match_id)
+            told["helped"] += [one.to_json() for one in match.solved.helped[1:]] if match.solved else []
+        await visit.desk.change_match(match_id, validate(MatchChange, told))
     except InvalidRequest as error:
         return await _shown(request, visit, error)
     return see_other(f"/matches/{match_id}?kept=1")

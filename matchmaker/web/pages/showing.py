@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from matchmaker.alerts.catalogues import endonym
+
 _SHORT = 12  # characters
 _SCHEMES = {"http", "https", "mailto"}
 
@@ -84,4 +86,5 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "link": link,
     "words": words,
     "short": short,
+    "endonym": endonym,
 }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from matchmaker.exchange.follow_up import Listed
 from matchmaker.exchange.service import Exchange
 from matchmaker.genome.genes import Gene
 from matchmaker.ontology.search import TermFound, TermSearch
@@ -13,6 +14,7 @@ from matchmaker.ontology.suggesting import Suggestion, suggest
 from matchmaker.web.pages.access import Visit
 
 MOST = 12
+MOST_TOLD = 3  # terms by which a list says why two cases are alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,13 @@ async def names_of(visit: Visit, ids: Iterable[str]) -> dict[str, Named]:
     """Return terms by id, with their labels in the reader's language."""
     search = await visit.exchange.vocabulary.search() if visit.language != "en" else None  # English needs none
     return {one: named(visit.exchange, search, one, visit.language) for one in ids if one}
+
+
+def terms_of(matches: Iterable[Listed]) -> set[str]:
+    """Return the ids of the terms by which a list says why."""
+    told = [one.explanation for one in matches]
+    shared = {term.id for one in told for term in one.shared_terms[:MOST_TOLD]}
+    return shared | {pair.through.id for one in told for pair in one.related_terms[:MOST_TOLD]}
 
 
 def named(exchange: Exchange, search: TermSearch | None, term: str, language: str) -> Named:
