@@ -27,6 +27,7 @@ _FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--no-first-run",
+    "--hide-scrollbars",  # as on a phone: a page is as wide as its window
     "--remote-debugging-port=0",  # one that is free
 )
 
