@@ -16,6 +16,7 @@ from matchmaker.exchange.assembly import REAL_WORLD
 from matchmaker.exchange.config import Config, ConfigInvalid
 from matchmaker.exchange.signing_in import SigningIn
 from matchmaker.policy.news import NONE_CHOSEN
+from matchmaker.records.account import Credentials
 from matchmaker.records.choices import Choices, Frequency
 from matchmaker.records.ledger import Happened, LedgerLine
 from matchmaker.records.person import Person, PersonRole
@@ -69,6 +70,9 @@ async def _add(store: Store, person: Person) -> None:
     if known is not None and known.disabled_at is None:
         raise NameTaken(f"{person.email} is known already: a {known.role.value} of {known.institution}")
     line = LedgerLine(person.created_at, Happened.GRANTED, person.email, detail=f"user, {person.role.value}")
+    # Whoever asked to be let in under this address, or had it before, keeps no way in.
+    await store.change_credentials(person.email, lambda kept: Credentials(email=kept.email))
+    await store.end_sessions(person.email)
     await write_with_line(store, _put(store, person), line)
 
 
@@ -147,13 +151,15 @@ def approve(
     settled = configured(config, data_dir)
     address = check_email(email, "EMAIL")
     asyncio.run(with_store(settled, lambda store: _approve(store, address, institution, role)))
-    typer.echo(f"{address} may sign in")
+    typer.echo(f"{address} is let in; a link to set a password: matchmaker user invite {address}")
 
 
 async def _approve(store: Store, address: str, institution: str | None, role: PersonRole) -> None:
     person = {one.email: one for one in await store.people()}.get(address)
     if person is None or not person.waiting:
         raise NameUnknown(f"nobody {address!r} waits; see matchmaker user list")
+    if not (institution or person.institution).strip():
+        raise ConfigInvalid("--institution: say whose cases the person may see; the provider did not tell")
     let_in = {"waiting": False, "disabled_at": None, "role": role, "institution": institution or person.institution}
     line = LedgerLine(time.time(), Happened.GRANTED, address, detail=f"user, {role.value}, approved")
     await write_with_line(store, _put(store, person.model_copy(update=let_in)), line)

@@ -74,11 +74,15 @@ class Node(Section):
 
 
 class Server(Section):
-    """Where the node listens, by how many processes, and what it reads."""
+    """Where the node listens, by how many processes, and what it reads.
+
+    `proxies` is how many in front of it add a line to X-Forwarded-For.
+    """
 
     host: Annotated[str, Field(pattern=r"^\S+$", description="an address or a name")] = "127.0.0.1"
     port: Annotated[Whole, Field(ge=0, le=65_535)] = 8080
     public_url: Annotated[str, Field(pattern=r"^(https?://[^\s?#\"<>]+)?$", description="http://… or https://…")] = ""
+    proxies: Annotated[Whole, Field(ge=0, le=5)] = 0
     workers: Annotated[Whole, Field(ge=1, le=64)] = 1
     max_body_bytes: Annotated[Whole, Field(ge=1_024, le=64 * 1024 * 1024)] = 256 * 1024
     body_seconds: Annotated[float, Field(gt=0, le=600)] = 30.0

@@ -6,13 +6,14 @@ who keeps the case, by the rules for that owner.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matchmaker.exchange.follow_up import Filter, Holding, Listed
 from matchmaker.exchange.match_messages import MatchChange, MatchDetail, NodeOutcomes, QuestionList
 from matchmaker.exchange.messages import DisclosureList, NodePreview
-from matchmaker.exchange.reporting import disclosures
+from matchmaker.exchange.reporting import disclosures, known_among
 from matchmaker.exchange.service import Exchange
 from matchmaker.mme.errors import NotFound
 from matchmaker.mme.patient import Patient
@@ -28,6 +29,7 @@ from matchmaker.store.base import Deposit
 from matchmaker.store.kept_accounts import Told, Whose
 
 _MOST_LINES = 10_000
+_PUBLIC = re.compile(r"[0-9a-f]{32}")  # by such ids every node knows cases of ours
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +110,14 @@ class Desk:
             case = await self._store.case(owner.name, quoted)
             if case is not None and not case.withdrawn and self._sees(case):
                 return case
+        wanted = quoted.lower()
+        if not _PUBLIC.fullmatch(wanted):
+            return None
+        names = sorted({*self._directory.institutions, *self._directory.peers})
         for owner in self._owners():
-            for case in await self._exchange.cases_known_as(owner, quoted):
-                if not case.withdrawn and self._sees(case):
-                    return case
+            ids = await self._store.public_ids_of(self._whose(owner))
+            if public_id := await asyncio.to_thread(known_among, ids, names, wanted):
+                return await self._store.case_known(public_id)
         return None
 
     async def case(self, public_id: str) -> Case:
@@ -153,10 +159,13 @@ class Desk:
         case, owner = await self._held(public_id)
         return (await self._exchange.preview(owner, case.id, None, None)).nodes
 
-    async def preview_of(self, patient: Patient, sharing: Sharing) -> tuple[NodePreview, ...]:
-        """Return exactly what each node would be sent of a case that is not kept yet. Nothing is stored."""
-        now = 0.0
-        case = Case(self.own.name, patient.id, "0" * 32, sharing, patient, now, now, 0, self.person.email)
+    async def preview_of(
+        self, patient: Patient, sharing: Sharing, known: Case | None = None
+    ) -> tuple[NodePreview, ...]:
+        """Return exactly what each node would be sent of a case as it is in the form. Nothing is stored."""
+        if known is not None:
+            return self._exchange.preview_of(replace(known, sharing=sharing, patient=patient))
+        case = Case(self.own.name, patient.id, "0" * 32, sharing, patient, 0.0, 0.0, 0, self.person.email)
         return self._exchange.preview_of(case)
 
     async def search_again(self, public_id: str) -> None:
@@ -184,12 +193,18 @@ class Desk:
         """Return a page of matches; `wanted.case` is a public id. Errors: NotFound."""
         if wanted.case is not None:
             case, owner = await self._held(wanted.case)
-            return await self._exchange.follow_up.inbox([Holding(owner, (case.public_id,))], wanted)
+            holding = Holding(owner, (case.public_id,), self._reader(owner))
+            return await self._exchange.follow_up.inbox([holding], wanted)
         return await self._exchange.follow_up.inbox([await self._holding(owner) for owner in self._owners()], wanted)
 
     async def _holding(self, owner: Client) -> Holding:
         whose = self._whose(owner)
-        return Holding(owner, tuple(await self._store.public_ids_of(whose)) if whose.person else None)
+        ids = tuple(await self._store.public_ids_of(whose)) if whose.person else None
+        return Holding(owner, ids, self._reader(owner))
+
+    def _reader(self, owner: Client) -> Client:
+        """Return as whom the person looks at other cases: a clinician as a colleague, a curator as the owner."""
+        return owner if self.person.role is PersonRole.CURATOR else replace(owner, name=self.person.email)
 
     async def match(self, match_id: str) -> tuple[MatchDetail, Case]:
         """Return one match, whole, and the person's case of it. Errors: NotFound."""
@@ -208,7 +223,7 @@ class Desk:
             case = await self._store.case_known(side.case)
             owner = self._sees(case) if case and not case.withdrawn and not side.hidden else None
             if case and owner:
-                return case, Holding(owner, (case.public_id,))
+                return case, Holding(owner, (case.public_id,), self._reader(owner))
         raise NotFound("there is no such match of yours")
 
     async def ids_of(self, public_ids: Sequence[str]) -> dict[str, str]:

@@ -219,9 +219,9 @@ class Disclosing:
         results = generation.answers.results(profile, [(hit, case)], client, collections)
         return _Found(results, _NO_QUESTION, 0, None, changed=False)
 
-    def may_learn(self, owner: KeptCase, case: KeptCase) -> bool:
-        """Tell whether the owner of one case may learn of another one."""
-        client = self._following.directory.owner(owner.owner)
+    def may_learn(self, owner: KeptCase, case: KeptCase, reader: Client | None = None) -> bool:
+        """Tell whether the owner of one case, or who reads in its name, may learn of another one."""
+        client = reader or self._following.directory.owner(owner.owner)
         return self.eligible(Asker.of(client, self.home), test_query=owner.audience.test)(case.audience)
 
     def _read(self, hits: Sequence[Hit], eligible: Eligible) -> tuple[list[tuple[Hit, KeptCase]], bool]:

@@ -60,10 +60,20 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """Whose matches: those of all of an owner's cases, or of some of them (by public id), as one person may see."""
+    """Whose matches: those of all of an owner's cases, or of some of them (by public id), as one person may see.
+
+    `reader` is as whom other cases are looked at, None: as the owner. A person who has some of an owner's cases is to
+    that owner's others a colleague, and not the owner.
+    """
 
     owner: Client
     cases: tuple[str, ...] | None = None
+    reader: Client | None = None
+
+    @property
+    def seen_by(self) -> Client:
+        """As whom other cases are looked at."""
+        return self.reader or self.owner
 
     def sides_of(self, match: Match) -> tuple[Side, ...]:
         """Return the sides of a match that are held."""
@@ -137,7 +147,7 @@ class FollowUp:
             return None
         side = _side_for(match, holding, wanted)
         explanation = Explanation.model_validate(match.explanation) if match.other else Explanation()
-        return Listed(self._view(holding.owner, match, side, cases), side.case, explanation)
+        return Listed(self._view(holding, match, side, cases), side.case, explanation)
 
     async def match(self, owner: Client, match_id: str) -> MatchDetail:
         """Return one match, whole. Errors: NotFound, for another's exactly as for a missing one."""
@@ -146,12 +156,12 @@ class FollowUp:
     async def seen(self, holding: Holding, match_id: str) -> MatchDetail:
         """Return one match, whole, as who holds one of its cases sees it. Errors: as `match`."""
         match, cases = await self._known(holding, match_id)
-        owner, side = holding.owner, holding.sides_of(match)[0]
+        side = holding.sides_of(match)[0]
         case = await self.store.case_known(side.case)
         if case is None or case.patient is None:
             raise _missing(match_id)
-        view = self._view(owner, match, side, cases)
-        explanation, parts, patient = await self._reasons(owner, match, side, case)
+        view = self._view(holding, match, side, cases)
+        explanation, parts, patient = await self._reasons(holding.seen_by, match, side, case)
         other = view.other.model_copy(update={"patient": patient})
         if match.other is None:
             other = other.model_copy(update={"contact": patient.contact if patient else None})
@@ -235,7 +245,7 @@ class FollowUp:
             next(cases.get(one.case) for one in match.sides if (one.case == mine.case) is same)
             for same in (True, False)
         )
-        return own is not None and other is not None and self.disclosing.may_learn(own, other)
+        return own is not None and other is not None and self.disclosing.may_learn(own, other, holding.seen_by)
 
     async def _side_named(self, holding: Holding, match: Match, case_id: str | None) -> Side:
         sides = holding.sides_of(match)
@@ -253,14 +263,14 @@ class FollowUp:
             raise NotFound(f"there is no case {case_id!r} of yours")
         return case
 
-    def _view(self, owner: Client, match: Match, side: Side, cases: Mapping[str, KeptCase]) -> MatchView:
+    def _view(self, holding: Holding, match: Match, side: Side, cases: Mapping[str, KeptCase]) -> MatchView:
         case = cases.get(side.case)
         score = match.score_for(side)
         return MatchView(
             id=match.id,
             node=match.node,
             case=case.id if case else "",
-            other=self._other(owner, match, side),
+            other=self._other(holding, match, side),
             status=side.status.value,
             reason=side.reason,
             solved=solved_of(side.solution),
@@ -278,7 +288,7 @@ class FollowUp:
             changed_at=_iso(match.changed_at),
         )
 
-    def _other(self, owner: Client, match: Match, side: Side) -> OtherSide:
+    def _other(self, holding: Holding, match: Match, side: Side) -> OtherSide:
         if match.other is not None:
             contact = Contact.model_validate(match.other.contact)
             return OtherSide(
@@ -286,10 +296,10 @@ class FollowUp:
             )
         other = next(one for one in match.sides if one.case != side.case)
         return OtherSide(
-            id=name_for(owner.name, other.case),
+            id=name_for(holding.seen_by.name, other.case),
             node=match.node,
             status=other.status.value,
-            solved=solved_of(other.solution) if other.tells or other.owner == owner.name else None,
+            solved=solved_of(other.solution) if other.tells or other.owner == holding.seen_by.name else None,
         )
 
     async def _reasons(
@@ -375,7 +385,7 @@ def _changed(side: Side, change: MatchChange, who: str, now: float) -> Side:
     """Return a side with a change, and what was done in its history."""
     status = Status(change.status) if change.status else side.status
     events = []
-    if status is not side.status or change.reason:
+    if status is not side.status or (change.reason and change.reason != side.reason):
         events.append(Event(at=now, who=who, what=f"status: {side.status.value} -> {status.value}", note=change.reason))
     solution = _solution(side, change, status)
     if solution != side.solution:

@@ -277,7 +277,8 @@ class Following:
         return [None for _ in withdrawals]
 
     async def _read_directory(self) -> None:
-        clients, people = await self._store.clients(), await self._store.people()
+        clients = await self._store.clients()
+        people = [one for one in await self._store.people() if not one.waiting]  # strangers are nobody yet
         fresh = Directory(
             {client.token_sha256: client for client in clients if client.revoked_at is None},
             {peer.name: peer for peer in await self._store.peers()},

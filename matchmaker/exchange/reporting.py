@@ -122,6 +122,11 @@ async def known_as(store: Store, directory: Directory, owner: Client, quoted: st
     return await asyncio.to_thread(_found, cases, names, quoted.strip().lower())
 
 
+def known_among(public_ids: Iterable[str], names: list[str], quoted: str) -> str | None:
+    """Return which of some cases, by public id, one of the names knows by the id `quoted`. Takes a while for many."""
+    return _found(((one, one) for one in public_ids), names, quoted)
+
+
 def _found(cases: Iterable[tuple[str, str]], names: list[str], quoted: str) -> str | None:
     for case_id, public_id in cases:
         if quoted == public_id or any(name_for(name, public_id) == quoted for name in names):

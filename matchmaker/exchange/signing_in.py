@@ -8,7 +8,7 @@ is disabled is out at once.
 import asyncio
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 
 from matchmaker.accounts import second_factor
@@ -28,6 +28,11 @@ INVITED_SECONDS = 7 * 86_400.0
 _HALF_DONE_SECONDS = 600.0  # for a code of the second factor, or at a provider
 _SEEN_EVERY_SECONDS = 60.0  # each request would write, else
 _FREE_TRIES_OF_AN_ADDRESS = 50  # a whole hospital may share one
+_FREE_TRIES_OF_AN_ACCOUNT = 30  # from wherever; of a password of 15 characters nobody guesses one by so many
+_FREE_REGISTRATIONS = 10  # from one address
+_MOST_WAITING = 200
+_DAY_SECONDS = 86_400
+_LONGEST_ADDRESS, _LONGEST_TYPED = 254, 1_000
 _MOST_ADDRESSES = 10_000
 _HASHES_AT_ONCE = 2  # each takes 64 MiB
 _WRONG = "That address and password are not known here; or the account waits for approval, or is closed."
@@ -84,7 +89,7 @@ class SigningIn:
         now = self._world.now()
         if now - session.seen_at > _SEEN_EVERY_SECONDS:
             session = session.model_copy(update={"seen_at": now})
-            await self._store.put_session(session)
+            await self._store.touch_session(session)
         return Visitor(person, session, csrf_of(token or ""))
 
     async def _known(self, token: str | None, kind: SessionKind) -> tuple[Session, Person] | None:
@@ -142,8 +147,10 @@ class SigningIn:
 
         Nobody learns by the answer, nor by its time, whether there is such an account.
         """
-        address, now = address_of(email), self._world.now()
+        address, now = address_of(email[:_LONGEST_TYPED]), self._world.now()
         kept = await self._store.credentials(address)
+        if len(address) > _LONGEST_ADDRESS:
+            raise InvalidRequest(Problem("", _WRONG))
         self._check_tries(kept, where, now, address)
         fits = await self._fits(kept.password if kept else None, password)
         kept = await self._store.credentials(address)
@@ -152,6 +159,9 @@ class SigningIn:
         if person is None or person.disabled_at is not None:
             await self._note_wrong(kept, where, now, address)
             raise InvalidRequest(Problem("", _WRONG))
+        if kept and kept.password and self._passwords.is_outdated(kept.password):
+            anew = await self._hash(password)
+            await self._store.change_credentials(address, lambda known: known.model_copy(update={"password": anew}))
         if kept and kept.confirmed:  # wrong tries are forgotten once its code was right, too
             return Entered(await self._begin(address, SessionKind.SECOND_FACTOR), done=False)
         await self._store.change_credentials(address, lambda known: known.model_copy(update={"wrong": 0}))
@@ -162,13 +172,19 @@ class SigningIn:
 
         An account that there is not makes wait as one that there is: else the wait would tell which exist.
         """
+        name = kept.email if kept else address
         of_account = _tries_of(kept) if kept else self._tries.get(f"account {address}")
-        wait = max(wait_of(of_account, now), wait_of(self._tries.get(where), now, _FREE_TRIES_OF_AN_ADDRESS))
+        wait = max(
+            wait_of(self._tries.get(f"{name} from {where}"), now) if where else 0.0,
+            wait_of(of_account, now, _FREE_TRIES_OF_AN_ACCOUNT),  # from everywhere: a stranger keeps nobody out by five
+            wait_of(self._tries.get(where), now, _FREE_TRIES_OF_AN_ADDRESS) if where else 0.0,
+        )
         if wait:
             raise OverBudget(int(wait) + 1, "too many wrong tries")
 
     async def _note_wrong(self, kept: Credentials | None, where: str, now: float, address: str = "") -> None:
         self._count_wrong(where, now)
+        self._count_wrong(f"{kept.email if kept else address} from {where}", now)
         if kept is None:
             self._count_wrong(f"account {address}", now)
         else:
@@ -187,6 +203,9 @@ class SigningIn:
     async def _hashed(self, password: str, email: str) -> str:
         if problem := problem_of(password, email):
             raise InvalidRequest(Problem("password", problem))
+        return await self._hash(password)
+
+    async def _hash(self, password: str) -> str:
         async with self._hashing:
             return await asyncio.to_thread(self._passwords.hashed, password)
 
@@ -196,8 +215,9 @@ class SigningIn:
             raise InvalidRequest(Problem("old", "you have no password here: ask the operator of this node for a link"))
         await self._check_password(visitor, old)
         hashed = await self._hashed(new, visitor.person.email)
+        told = {"password": hashed, "invitation": None, "invited_until": None}
         await self._store.change_credentials(
-            visitor.person.email, lambda known: known.model_copy(update={"password": hashed})
+            visitor.person.email, lambda known: _without_offer(known).model_copy(update=told)
         )
         await self._store.end_sessions(visitor.person.email, but=visitor.session.digest)
 
@@ -234,6 +254,7 @@ class SigningIn:
         await self._store.change_credentials(person.email, use)
         if not used[0]:
             self._count_wrong(where, now)
+            self._count_wrong(f"{person.email} from {where}", now)
             raise InvalidRequest(Problem("code", "this code is not right, or was used before; wait for the next one"))
         await self._store.end_session(session.digest)
         return Entered(await self._begin(person.email, SessionKind.OPEN), done=True)
@@ -250,8 +271,13 @@ class SigningIn:
         kept = await self._store.change_credentials(person.email, offered)
         return kept.secret or secret, second_factor.uri(kept.secret or secret, person.email, node)
 
-    async def confirm_second_factor(self, person: Person, code: str) -> tuple[str, ...]:
-        """Put the offered second factor in force; return the recovery codes, shown once. Errors: InvalidRequest."""
+    async def confirm_second_factor(self, visitor: Visitor, code: str, password: str) -> tuple[str, ...]:
+        """Put the offered second factor in force; return the recovery codes, shown once. Every other session ends.
+
+        Errors: InvalidRequest; OverBudget.
+        """
+        await self._check_password(visitor, password)
+        person = visitor.person
         codes, now = second_factor.new_recovery_codes(self._world.chance), self._world.now()
 
         def confirmed(kept: Credentials) -> Credentials:
@@ -262,6 +288,7 @@ class SigningIn:
             return kept.model_copy(update={"confirmed": True, "last_step": step, "recovery": digests})
 
         await self._store.change_credentials(person.email, confirmed)
+        await self._store.end_sessions(person.email, but=visitor.session.digest)
         return codes
 
     async def remove_second_factor(self, visitor: Visitor, password: str) -> None:
@@ -269,6 +296,7 @@ class SigningIn:
         await self._check_password(visitor, password)
         gone = {"secret": None, "confirmed": False, "last_step": None, "recovery": ()}
         await self._store.change_credentials(visitor.person.email, lambda kept: kept.model_copy(update=gone))
+        await self._store.end_sessions(visitor.person.email, but=visitor.session.digest)
 
     async def has_second_factor(self, person: Person) -> tuple[bool, int]:
         """Tell whether a second factor is in force, and how many recovery codes are left."""
@@ -277,15 +305,20 @@ class SigningIn:
 
     # Who is new
 
-    async def register(self, wanted: Person, password: str) -> None:
-        """Let somebody ask to be let in; the answer is the same where the address is known. Errors: InvalidRequest."""
-        hashed = await self._hashed(password, wanted.email)
-        if await self._person(wanted.email) is not None:
-            return
-        await self._wait(wanted)
-        await self._store.change_credentials(
-            wanted.email, lambda kept: kept if kept.password else kept.model_copy(update={"password": hashed})
-        )
+    async def register(self, wanted: Person, where: str) -> None:
+        """Let somebody ask to be let in; the answer is the same where the address is known. Errors: OverBudget.
+
+        No password is set: who is let in gets a link by mail, and so shows that the address is the own one.
+        """
+        now = self._world.now()
+        if wait := wait_of(self._tries.get(f"new {where}"), now, _FREE_REGISTRATIONS):
+            raise OverBudget(int(wait) + 1, "too many people asked to be let in from here")
+        self._count_wrong(f"new {where}", now)
+        people = await self._store.people()
+        if sum(one.waiting for one in people) >= _MOST_WAITING:
+            raise OverBudget(_DAY_SECONDS, "too many people wait to be let in; write to the operator of this node")
+        if wanted.email not in {one.email for one in people}:
+            await self._wait(wanted)
 
     async def _wait(self, wanted: Person) -> None:
         now = self._world.now()
@@ -298,15 +331,29 @@ class SigningIn:
         """Let somebody in who waits. Errors: NotFound."""
         person = await self._waiting(email)
         let_in = {"waiting": False, "disabled_at": None, "role": role, "institution": institution}
-        approved = await self._change(person.email, lambda one: one.model_copy(update=let_in if one.waiting else {}))
+        approved = await self._change_waiting(person.email, let_in)
         await self._write(Happened.GRANTED, person.email, f"user, {role.value}, approved by {by.email}")
         return approved
 
     async def refuse(self, email: str, by: Person) -> None:
         """Do not let somebody in who waits: the account stays closed. Errors: NotFound."""
         person = await self._waiting(email)
-        await self._change(person.email, lambda one: one.model_copy(update={"waiting": False}))
+        await self._change_waiting(person.email, {"waiting": False})
+        await self._store.change_credentials(person.email, lambda kept: Credentials(email=kept.email))
         await self._write(Happened.REVOKED, person.email, f"user, not let in by {by.email}")
+
+    async def _change_waiting(self, email: str, update: Mapping[str, object]) -> Person:
+        """Change somebody who waits, unless another operator was faster. Errors: NotFound."""
+        waited: list[bool] = []
+
+        def changed(one: Person) -> Person:
+            waited[:] = [one.waiting]
+            return one.model_copy(update=update) if one.waiting else one
+
+        person = await self._change(email, changed)
+        if not waited[0]:
+            raise NotFound("nobody of that address waits any more")
+        return person
 
     async def disable(self, email: str, by: Person) -> None:
         """Close an account; its sessions end at once. Errors: NotFound; InvalidRequest, for the own one."""
@@ -317,16 +364,22 @@ class SigningIn:
             raise InvalidRequest(Problem("email", "is your own account; another operator may close it"))
         now = self._world.now()
         await self._change(person.email, lambda one: one.model_copy(update={"disabled_at": one.disabled_at or now}))
+        no_link = {"invitation": None, "invited_until": None}
+        await self._store.change_credentials(person.email, lambda kept: kept.model_copy(update=no_link))
         await self._write(Happened.REVOKED, person.email, f"user, closed by {by.email}")
 
-    async def invite(self, email: str) -> str:
-        """Return the token of a link by which a person may set a password, within seven days. Errors: NotFound."""
+    async def invite(self, email: str, by: str = "a command") -> str:
+        """Return the token of a link by which a person may set a password, within seven days. Errors: NotFound.
+
+        Both that it was made and that it was used stand in the ledger: whoever makes it could use it.
+        """
         person = await self._person(address_of(email))
         if person is None or person.disabled_at is not None:
             raise NotFound("there is nobody of that address here, or the account is closed")
         token, until = new_token(self._world.chance), self._world.now() + INVITED_SECONDS
         told = {"invitation": digest(token), "invited_until": until}
         await self._store.change_credentials(person.email, lambda kept: kept.model_copy(update=told))
+        await self._write(Happened.GRANTED, person.email, f"a link to set a password, by {by}")
         return token
 
     async def invited(self, token: str) -> Person:
@@ -347,12 +400,13 @@ class SigningIn:
         def accepted(kept: Credentials) -> Credentials:
             done[:] = [kept.invitation == spent]  # else somebody was faster with the same link
             told = {"password": hashed, "invitation": None, "invited_until": None, "wrong": 0}
-            return kept.model_copy(update=told) if done[0] else kept
+            return _without_offer(kept).model_copy(update=told) if done[0] else kept
 
         kept = await self._store.change_credentials(person.email, accepted)
         if not done[0]:
             raise NotFound("this link was used; ask the operator of this node for another one")
         await self._store.end_sessions(person.email)
+        await self._write(Happened.GRANTED, person.email, "a password was set by a link")
         if kept.confirmed:
             return Entered(await self._begin(person.email, SessionKind.SECOND_FACTOR), done=False)
         return Entered(await self._begin(person.email, SessionKind.OPEN), done=True)
@@ -404,9 +458,12 @@ class SigningIn:
         kept = await self._store.credentials(address)
         if kept is not None and kept.subject not in {None, subject}:
             raise SignInFailed("This address belongs to another account at the provider; ask the operator.")
-        # Whoever asked to be let in under this address before, with a password, has not shown that it is theirs.
-        told = {"subject": subject, **({"password": None} if person.waiting else {})}
-        await self._store.change_credentials(address, lambda known: known.model_copy(update=told))
+        if person.role is PersonRole.OPERATOR or (kept is not None and (kept.password or kept.confirmed)):
+            raise SignInFailed("This address has an account with a password here: please sign in by that.")
+        if person.waiting:  # what was typed under this address before was typed by anybody
+            told = {"institution": "", "name": identity.name}
+            person = await self._change(address, lambda one: one.model_copy(update=told if one.waiting else {}))
+        await self._store.change_credentials(address, lambda known: known.model_copy(update={"subject": subject}))
         return person
 
     # People
@@ -434,6 +491,11 @@ class SigningIn:
 
     async def _write(self, kind: Happened, who: str, detail: str) -> None:
         await self._store.write_ledger([LedgerLine(self._world.now(), kind, who, detail=detail)])
+
+
+def _without_offer(kept: Credentials) -> Credentials:
+    """Return credentials without a second factor that was offered and is not in force: somebody else may know it."""
+    return kept if kept.confirmed else kept.model_copy(update={"secret": None, "last_step": None})
 
 
 def _tries_of(kept: Credentials) -> Tries | None:

@@ -64,7 +64,8 @@ def sharper(patient: Patient, knowledge: Knowledge, most: int = 2) -> tuple[Shar
     numbers = {ontology.number(one.id): one.observed == "yes" for one in patient.features}
     observed = {number for number, shown in numbers.items() if shown and number in ontology.abnormalities}
     said_better = {above for number in observed for above in ontology.ancestors(number) if above != number}
-    found = [_sharper(number, numbers.keys(), knowledge) for number in observed - said_better]
+    denied = {number for number, shown in numbers.items() if not shown and number is not None}
+    found = [_sharper(number, numbers.keys(), denied, knowledge) for number in observed - said_better]
     good = [one for one in found if one is not None]
     return tuple(sorted(good, key=lambda one: (-_avail(one), one.term))[:most])
 
@@ -73,12 +74,12 @@ def _avail(one: Sharper) -> float:
     return sum(gain * math.exp(-gain) for _, gain in one.children)
 
 
-def _sharper(number: int, stated: Collection[int | None], knowledge: Knowledge) -> Sharper | None:
+def _sharper(number: int, stated: Collection[int | None], denied: set[int], knowledge: Knowledge) -> Sharper | None:
     ontology, content = knowledge.ontology, knowledge.information.content
     gains = [
         (ontology.ids[child], (content[child] - content[number]) / SCALE)
         for child in ontology.children(number)
-        if child not in stated
+        if child not in stated and not ontology.ancestors(child) & denied
     ]
     telling = [gain for gain in gains if gain[1] >= _LEAST_GAIN]
     telling.sort(key=lambda gain: (-gain[1] * math.exp(-gain[1]), gain[0]))

@@ -17,6 +17,7 @@ _ENSEMBL = re.compile(r"(ENSG\d{11})(?:\.\d+)?", re.IGNORECASE)
 _ENTREZ = re.compile(r"(?:NCBIGene:|ENTREZ:)?(\d{1,9})", re.IGNORECASE)
 _HGNC = re.compile(r"HGNC:\d{1,6}", re.IGNORECASE)
 _RECENT = 20_000
+_LONGEST_KEPT = 60  # characters: longer ones are nobody's, and are not remembered
 _CODING = "protein-coding"
 COLUMNS = ("hgnc_id", "symbol", "entrez_id", "ensembl_gene_ids", "aliases", "locus_type", "name")
 
@@ -83,7 +84,7 @@ class GeneTable:
 
     def resolve(self, identifier: str) -> Resolution:
         """Return what an identifier means. A current symbol goes before an alias; case does not matter."""
-        return self._recent(identifier)
+        return self._recent(identifier) if len(identifier) <= _LONGEST_KEPT else self._resolved(identifier)
 
     def _resolved(self, identifier: str) -> Resolution:
         canonical, table = self._sort(identifier.strip())

@@ -92,6 +92,8 @@ class Cells:
     def _features(self, row: "_Row") -> list[dict[str, Any]]:
         observed: dict[str, str] = {}
         for said in self._said(row.cell("features")):
+            if len(row.problems) >= _SHOWN:
+                break
             try:
                 term, answer = self._feature(said, row)
             except InvalidRequest as error:

@@ -50,6 +50,9 @@ class Accounts(Protocol):
     async def put_session(self, session: Session) -> None:
         """Keep a session, in place of one of that digest."""
 
+    async def touch_session(self, session: Session) -> None:
+        """Keep a session as it is now, if it has not ended meanwhile."""
+
     async def signed_in(self, digest: str) -> tuple[Session, Person | None] | None:
         """Return a session and its person as they are at this moment; None: there is none."""
 

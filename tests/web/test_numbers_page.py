@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from matchmaker.exchange.messages import Catalogue
 from matchmaker.mme.messages import Metrics, MetricsBody
 from matchmaker.records.party import Role
 from matchmaker.web.pages.numbers import NumbersPage
@@ -51,7 +52,10 @@ async def test_the_numbers_are_counted_once_a_minute_at_most() -> None:
         counted += 1
         return METRICS
 
+    async def listed() -> Catalogue:
+        return Catalogue(collections=())
+
     for now in (0.0, 1.0, 59.0, 61.0, 62.0):
         clock.now = now
-        await page._numbers(count)  # noqa: SLF001 - the part that reads the clock
+        await page._numbers(count, listed)  # noqa: SLF001 - the part that reads the clock
     assert counted == 2

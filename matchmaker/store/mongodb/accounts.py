@@ -61,15 +61,13 @@ class Accounts(Cases):
 
     async def put_session(self, session: Session) -> None:
         """See Store."""
-        document = {
-            "_id": text(session.digest),
-            "email": text(session.email),
-            "created_at": float(session.created_at),
-            "seen_at": float(session.seen_at),
-            "content": session.to_text(),
-        }
         with speaking():
-            await self.of("sessions").replace_one({"_id": text(session.digest)}, document, upsert=True)
+            await self.of("sessions").replace_one({"_id": text(session.digest)}, _document(session), upsert=True)
+
+    async def touch_session(self, session: Session) -> None:
+        """See Store."""
+        with speaking():
+            await self.of("sessions").replace_one({"_id": text(session.digest)}, _document(session))
 
     async def signed_in(self, digest: str) -> tuple[Session, Person | None] | None:
         """See Store."""
@@ -165,6 +163,16 @@ class Accounts(Cases):
             async for row in self.of("inquiries").find(some).sort([("case", ASCENDING), ("node", ASCENDING)]):
                 found[row["case"]].append(Inquiry.parse(row["content"]))
         return dict(found)
+
+
+def _document(session: Session) -> Document:
+    return {
+        "_id": text(session.digest),
+        "email": text(session.email),
+        "created_at": float(session.created_at),
+        "seen_at": float(session.seen_at),
+        "content": session.to_text(),
+    }
 
 
 def _live(whose: Whose) -> Document:

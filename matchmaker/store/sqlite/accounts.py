@@ -53,6 +53,11 @@ class Accounts(Running):
         row = (session.digest, session.email, session.created_at, session.seen_at, session.to_text())
         await self.write(lambda c: c.execute("INSERT OR REPLACE INTO sessions VALUES (?, ?, ?, ?, ?)", row))
 
+    async def touch_session(self, session: Session) -> None:
+        """See Store."""
+        row = (session.seen_at, session.to_text(), session.digest)
+        await self.write(lambda c: c.execute("UPDATE sessions SET seen_at = ?, content = ? WHERE digest = ?", row))
+
     async def signed_in(self, digest: str) -> tuple[Session, Person | None] | None:
         """See Store."""
         sql = "SELECT s.content, p.content FROM sessions s LEFT JOIN people p ON p.email = s.email WHERE s.digest = ?"

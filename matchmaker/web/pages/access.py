@@ -34,6 +34,7 @@ _ROLES = {
 }
 _BEFORE_AGREEING = ("/agreement", "/sign-out", "/settings/second-factor", "/settings/recovery")
 _CSRF = "csrf"
+_SECRETS = ("/settings", "/sign-out")
 
 
 class Refused(RequestError):
@@ -128,18 +129,12 @@ async def _own_form(request: web.Request, *, is_known: bool) -> MultiDict[str]:
 
 def check_origin(request: web.Request) -> None:
     """Raise Refused unless a form comes from a page of this node (OWASP, Cross-Site Request Forgery Prevention)."""
-    ours = {request.host, urlsplit(request.app[EXCHANGE].config.public_url).netloc} - {""}
+    public = urlsplit(request.app[EXCHANGE].config.public_url)
+    ours = {f"{request.scheme}://{request.host}", f"{public.scheme}://{public.netloc}"}
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
-    own = _netloc(origin) in ours if origin and origin != "null" else site in {"same-origin", "none"}
+    own = origin in ours if origin is not None else site in {"same-origin", "none"}
     if not own:
         raise Refused("this form was sent from a page of another site; open it here and send it again")
-
-
-def _netloc(origin: str) -> str:
-    try:
-        return urlsplit(origin).netloc
-    except ValueError:  # such as http://[
-        return ""
 
 
 def _signed_out(request: web.Request, form: MultiDict[str]) -> web.StreamResponse:
@@ -147,7 +142,8 @@ def _signed_out(request: web.Request, form: MultiDict[str]) -> web.StreamRespons
     if request.method in _SAFE:
         return _seen_other(f"/sign-in?onward={quote(request.path_qs, safe='')}", request)
     words, language = words_for(request)
-    kept = [(name, value) for name, value in form.items() if name != _CSRF]
+    secret = request.path.startswith(_SECRETS)  # what holds passwords does not come back in a page
+    kept = [] if secret else [(name, value) for name, value in form.items() if name != _CSRF]
     exchange = request.app[EXCHANGE]
     return page(
         "sign_in.html",
@@ -157,7 +153,7 @@ def _signed_out(request: web.Request, form: MultiDict[str]) -> web.StreamRespons
         **outside(exchange),
         email="",
         problem=None,
-        onward=request.rel_url.raw_path,
+        onward="/cases" if secret else request.rel_url.raw_path,
         kept=kept,
         expired=True,
     )

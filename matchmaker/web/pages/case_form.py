@@ -31,7 +31,11 @@ ONSET = (
     "HP:0030674", "HP:0003577", "HP:0003623", "HP:0003593", "HP:0011463", "HP:0003621", "HP:0003581", "HP:0003584",
 )  # fmt: skip
 SEXES = ("FEMALE", "MALE", "OTHER")
+_MOST_PROBLEMS = 20
 _DISORDER = re.compile(r"(?:O?MIM|ORPHA|Orphanet):?\s?(C?\d+)", re.IGNORECASE)
+_MOST_OF_A_NAME = 300  # letters; a patient's may be 255
+_MOST_OF_A_VARIANT = 100_200  # published deletions are written out
+_MOST_LETTERS = {"disorders": 5_000}
 _MOST_ROWS = 1_000  # as many as a patient may have: else a case would lose some when it is kept again
 
 
@@ -104,17 +108,21 @@ def form_of(fields: MultiDict[str]) -> CaseForm:
         for term in terms
     )
     genes = tuple(
-        GeneRow(gene, fields.get(f"variant.{n}", ""), fields.get(f"zygosity.{n}", ""))
+        GeneRow(
+            gene[:_MOST_OF_A_NAME],
+            fields.get(f"variant.{n}", "")[:_MOST_OF_A_VARIANT],
+            fields.get(f"zygosity.{n}", ""),
+        )
         for n, gene in enumerate(fields.getall("gene", [])[:_MOST_ROWS])
     )
     texts = ("id", "label", "family", "sex", "inheritance", "onset", "disorders", "until", "collection")
     return CaseForm(
-        **{name: fields.get(name, "").strip() for name in texts},
+        **{name: fields.get(name, "").strip()[: _MOST_LETTERS.get(name, _MOST_OF_A_NAME)] for name in texts},
         test="test" in fields,
         features=features,
         genes=genes,
-        circle=fields.get("circle", Circle.ALL.value),
-        level=fields.get("level", Level.STANDARD.word),
+        circle=fields.get("circle", Circle.NONE.value),  # what is not said is not shared
+        level=fields.get("level", Level.MINIMAL.word),
         own_contact=fields.get("contact", "own") == "own",
     )
 
@@ -218,7 +226,7 @@ def _disorders(text: str, problems: list[Problem]) -> list[str]:
         match = _DISORDER.fullmatch(one)
         if match:
             found.append(f"{'MIM' if 'MIM' in one.upper() else 'Orphanet'}:{match[1].upper()}")
-        elif one:
+        elif one and len(problems) < _MOST_PROBLEMS:
             problems.append(Problem("disorders", f"{one[:40]}: expected ids such as MIM:614923 or ORPHA:308410"))
     return list(dict.fromkeys(found))
 

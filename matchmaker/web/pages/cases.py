@@ -168,7 +168,7 @@ async def _checked(visit: Visit, form: CaseForm, case: Case | None) -> web.Strea
         patient = patient_of(form, contact_of(visit, case), knowledge.ontology, knowledge.genes, before)
         sharing = sharing_of_form(form, case.sharing if case else None)
         if visit.form["action"] == "preview":
-            previewed = visit.desk.preview_of(patient, sharing)
+            previewed = visit.desk.preview_of(patient, sharing, case)
             return await _show_form(visit, form, case, preview=await previewed)
         if case is None and await visit.desk.is_taken(form.id):
             raise InvalidRequest(Problem("id", f"you have, or had, a case {form.id}; choose another id"))

@@ -42,6 +42,8 @@ async def post_import(_request: web.Request, visit: Visit) -> web.StreamResponse
         rows = await asyncio.to_thread(read_upload, name, text, reading, knowledge.ontology, contact)
     except RequestError as error:
         return _chosen(visit, *(error.problems or (Problem("file", error.message),)))
+    if not rows:
+        return _chosen(visit, Problem("file", "holds no case"))
     good = [row for row in rows if isinstance(row, Taken)]
     bad = [row for row in rows if isinstance(row, Rejected)]
     if len(good) > MOST_CASES:
@@ -63,7 +65,7 @@ async def post_import(_request: web.Request, visit: Visit) -> web.StreamResponse
 async def post_confirm(_request: web.Request, visit: Visit) -> web.StreamResponse:
     """POST /cases/import/confirm: keep those rows that were left checked, each by itself."""
     form = visit.form
-    stated = CaseForm(circle=form.get("circle", Circle.ALL.value), level=form.get("level", Level.STANDARD.word))
+    stated = CaseForm(circle=form.get("circle", Circle.NONE.value), level=form.get("level", Level.MINIMAL.word))
     sharing = sharing_of_form(replace(stated, own_contact=True))
     done, failed = list[tuple[str, str]](), list[tuple[str, str]]()
     patients, wanted = form.getall("patient", [])[:MOST_CASES], set(form.getall("keep", []))

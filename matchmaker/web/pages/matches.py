@@ -46,6 +46,7 @@ async def get_matches(request: web.Request, visit: Visit) -> web.StreamResponse:
     query, problems = request.query, list[Problem]()
     wanted = _filter({name: query[name].strip() for name in query}, problems)
     found, more = ([], None) if problems else await visit.desk.matches(wanted)
+    found.sort(key=lambda one: (one.view.changed_at[:16], one.view.score), reverse=True)  # of one minute, best first
     cases = await visit.desk.ids_of([one.case for one in found] + ([wanted.case] if wanted.case else []))
     healths, now = await visit.exchange.store.healths(), visit.exchange.now
     return visit.page(

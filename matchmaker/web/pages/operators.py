@@ -62,19 +62,25 @@ async def post_people(_request: web.Request, visit: Visit) -> web.StreamResponse
             if not institution or not institution.isprintable():
                 raise InvalidRequest(Problem("institution", "whose cases the person may see: a name, in one line"))
             await signing_in.approve(email, role, institution, visit.person)
-        elif wanted == "refuse":
+            return await _invited(visit, email)
+        if wanted == "refuse":
             await signing_in.refuse(email, visit.person)
         elif wanted == "disable":
             await signing_in.disable(email, visit.person)
         elif wanted == "invite":
-            link = f"{visit.exchange.config.public_url}/invitation/{await signing_in.invite(email)}"
-            return await _people(visit, link=link, invited=email)
+            return await _invited(visit, email)
         else:
             raise InvalidRequest(Problem("action", "expected approve, refuse, disable or invite"))
     except InvalidRequest as error:
         return await _people(visit, problems=error.problems, status=422)
     await visit.exchange.catch_up()
     return see_other("/operators/people?kept=1")
+
+
+async def _invited(visit: Visit, email: str) -> web.StreamResponse:
+    token = await visit.exchange.signing_in.invite(email, visit.person.email)
+    await visit.exchange.catch_up()
+    return await _people(visit, link=f"{visit.exchange.config.public_url}/invitation/{token}", invited=email)
 
 
 def _role(text: str) -> PersonRole:
@@ -95,6 +101,7 @@ async def _people(
 ) -> web.StreamResponse:
     people = await visit.exchange.operating.people()
     content = {"link": link, "invited": invited, "kept": kept, "problems": problems}
+    content["institutions"] = sorted({one.institution for one in people if not one.waiting})
     return visit.page("people.html", status, people=people, roles=[one.value for one in PersonRole], **content)
 
 

@@ -67,7 +67,9 @@ async def post_second_factor(_request: web.Request, visit: Visit) -> web.StreamR
         if "remove" in visit.form:
             await signing_in.remove_second_factor(visit.visitor, visit.form.get("old", ""))
             return see_other("/settings?kept=1")
-        codes = await signing_in.confirm_second_factor(visit.person, visit.form.get("code", ""))
+        codes = await signing_in.confirm_second_factor(
+            visit.visitor, visit.form.get("code", ""), visit.form.get("old", "")
+        )
     except (InvalidRequest, OverBudget) as error:
         return await _second_factor(visit, error.message, error.status)
     return visit.page("recovery.html", codes=codes)

@@ -1,5 +1,6 @@
 """Signing in and out, registering, invitations, the agreement, and a hospital's own sign-in."""
 
+import ipaddress
 import re
 from typing import Any
 
@@ -33,6 +34,7 @@ _TYPED = ("email", "name", "institution", "language")
 _LONGEST = 255
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 _WAIT_STATUS = 429
+_IPV6 = 6
 
 
 async def get(request: web.Request) -> web.StreamResponse:
@@ -116,17 +118,16 @@ async def post_register(request: web.Request) -> web.StreamResponse:
         raise Refused("people are let in here by the operator of this node; write to the address below")
     typed = {name: form.get(name, "").strip() for name in _TYPED}
     try:
-        wanted = _wanted(typed, exchange)
-        await exchange.signing_in.register(wanted, form.get("password", ""))
-    except InvalidRequest as error:
-        return _register(request, typed, error.problems, status=422)
+        await exchange.signing_in.register(_wanted(typed, exchange), _where(request))
+    except (InvalidRequest, OverBudget) as error:
+        return _register(request, typed, error.problems or (Problem("", error.message),), status=error.status)
     words, language = words_for(request)
     return page("registered.html", words, language, **outside(exchange))
 
 
 def _wanted(typed: dict[str, str], exchange: Exchange) -> Person:
     problems = []
-    if not is_mailable(typed["email"]) or len(typed["email"]) > _LONGEST:
+    if not is_mailable(typed["email"]):
         problems.append(Problem("email", "expected an e-mail address, such as ana@hospital.example"))
     bad = [
         name
@@ -259,7 +260,26 @@ def _exchange(request: web.Request) -> Exchange:
 
 
 def _where(request: web.Request) -> str:
-    return request.remote or ""
+    """Return the network address that somebody signs in from; "" where it is only known to a proxy in front.
+
+    Of an address of IPv6 the first 64 bits: one household or ward may use all the others.
+    """
+    config = request.app[EXCHANGE].config
+    told = [one.strip() for one in ",".join(request.headers.getall("X-Forwarded-For", [])).split(",") if one.strip()]
+    if config.server.proxies:
+        told = [*told, request.remote or ""]
+        return _network(told[-1 - config.server.proxies] if len(told) > config.server.proxies else told[0])
+    if config.public_url.startswith("https://") and request.remote in _LOOPBACK:
+        return ""
+    return _network(request.remote or "")
+
+
+def _network(address: str) -> str:
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return address[:_LONGEST]
+    return str(ipaddress.ip_network(f"{known}/64", strict=False)) if known.version == _IPV6 else str(known)
 
 
 def _set_half_done(response: web.StreamResponse, exchange: Exchange, token: str | None) -> None:
