@@ -41,8 +41,7 @@ def add(
     """Add a person: from then on cases may be deposited with this owner, who is alerted of their matches."""
     settled = configured(config, data_dir)
     address = check_email(email, "EMAIL")
-    if not institution.strip() or not institution.isprintable() or len(institution) > _LONGEST:
-        raise ConfigInvalid("--institution: expected the name of an institution, in one line")
+    _check_institution(institution)
     person = Person(
         email=address,
         institution=institution.strip(),
@@ -53,6 +52,11 @@ def add(
     asyncio.run(with_store(settled, lambda store: _add(store, person)))
     typer.echo(f"{address} is a {role.value} of {person.institution}")
     typer.echo(f"a link to set a password: matchmaker user invite {address}", err=True)
+
+
+def _check_institution(text: str) -> None:
+    if not text.strip() or not text.isprintable() or len(text) > _LONGEST:
+        raise ConfigInvalid("--institution: expected the name of an institution, in one line")
 
 
 def _language(text: str, config: Config) -> str:
@@ -150,6 +154,8 @@ def approve(
     """Let somebody in who asked for it by the pages, and waits."""
     settled = configured(config, data_dir)
     address = check_email(email, "EMAIL")
+    if institution is not None:
+        _check_institution(institution)
     asyncio.run(with_store(settled, lambda store: _approve(store, address, institution, role)))
     typer.echo(f"{address} is let in; a link to set a password: matchmaker user invite {address}")
 

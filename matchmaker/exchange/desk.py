@@ -7,6 +7,7 @@ who keeps the case, by the rules for that owner.
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -29,6 +30,7 @@ from matchmaker.store.base import Deposit
 from matchmaker.store.kept_accounts import Told, Whose
 
 _MOST_LINES = 10_000
+_MOST_COUNTED = 1_000  # matches of the cases on one page
 _PUBLIC = re.compile(r"[0-9a-f]{32}")  # by such ids every node knows cases of ours
 
 
@@ -95,10 +97,24 @@ class Desk:
 
     async def _rows(self, cases: Sequence[Case]) -> list[CaseRow]:
         ids = [case.public_id for case in cases]
+        if self.person.role is PersonRole.CLINICIAN:  # of whom some matches may be hidden, which are not counted
+            return await self._rows_seen(cases, ids)
         counts, asked = await self._store.count_matches(ids), await self._store.inquiries_about(ids)
         return [
             CaseRow(case, dict(counts.get(case.public_id, {})), tuple(asked.get(case.public_id, ()))) for case in cases
         ]
+
+    async def _rows_seen(self, cases: Sequence[Case], ids: Sequence[str]) -> list[CaseRow]:
+        """Return rows whose matches are counted one by one, as the inbox would show them."""
+        asked = await self._store.inquiries_about(ids)
+        counts: dict[str, Counter[Status]] = {one: Counter() for one in ids}
+        for owner in self._owners():
+            own = tuple(case.public_id for case in cases if case.owner == owner.name)
+            wanted = Filter(limit=_MOST_COUNTED)
+            found, _ = await self._exchange.follow_up.inbox([Holding(owner, own, self._reader(owner))], wanted)
+            for one in found:
+                counts[one.case][Status(one.view.status)] += 1
+        return [CaseRow(case, dict(counts[case.public_id]), tuple(asked.get(case.public_id, ()))) for case in cases]
 
     async def count(self) -> int:
         """Return how many cases are the person's."""
@@ -219,12 +235,16 @@ class Desk:
 
     async def _holding_of(self, match_id: str) -> tuple[Case, Holding]:
         match = await self._store.match(match_id)
+        held: list[tuple[Case, Client]] = []
         for side in match.sides if match else ():
             case = await self._store.case_known(side.case)
             owner = self._sees(case) if case and not case.withdrawn and not side.hidden else None
-            if case and owner:
-                return case, Holding(owner, (case.public_id,), self._reader(owner))
-        raise NotFound("there is no such match of yours")
+            held += [(case, owner)] if case and owner else []
+        if not held:
+            raise NotFound("there is no such match of yours")
+        case, owner = held[0]
+        ids = tuple(one.public_id for one, its in held if its.name == owner.name)
+        return case, Holding(owner, ids, self._reader(owner))
 
     async def ids_of(self, public_ids: Sequence[str]) -> dict[str, str]:
         """Return the own ids of those of some cases that are the person's, by public id."""

@@ -75,6 +75,10 @@ class Holding:
         """As whom other cases are looked at."""
         return self.reader or self.owner
 
+    def learns_as(self, match: Match) -> Client:
+        """Return as whom the other case of a match is looked at: the owner's, where both cases are held."""
+        return self.owner if len(self.sides_of(match)) == len(match.sides) else self.seen_by
+
     def sides_of(self, match: Match) -> tuple[Side, ...]:
         """Return the sides of a match that are held."""
         sides = match.sides_of(self.owner.name)
@@ -161,7 +165,7 @@ class FollowUp:
         if case is None or case.patient is None:
             raise _missing(match_id)
         view = self._view(holding, match, side, cases)
-        explanation, parts, patient = await self._reasons(holding.seen_by, match, side, case)
+        explanation, parts, patient = await self._reasons(holding.learns_as(match), match, side, case)
         other = view.other.model_copy(update={"patient": patient})
         if match.other is None:
             other = other.model_copy(update={"contact": patient.contact if patient else None})
@@ -172,7 +176,7 @@ class FollowUp:
             patient=case.patient,
             history=tuple(_entry(one) for one in side.history),
             alerts=tuple(await self._alerts(match, side)),
-            message=self._message(match, case, other),
+            message=self._message(match, case, other, cases),
             disclaimer=match.disclaimer,
             terms=match.terms,
         )
@@ -245,7 +249,7 @@ class FollowUp:
             next(cases.get(one.case) for one in match.sides if (one.case == mine.case) is same)
             for same in (True, False)
         )
-        return own is not None and other is not None and self.disclosing.may_learn(own, other, holding.seen_by)
+        return own is not None and other is not None and self.disclosing.may_learn(own, other, holding.learns_as(match))
 
     async def _side_named(self, holding: Holding, match: Match, case_id: str | None) -> Side:
         sides = holding.sides_of(match)
@@ -335,13 +339,16 @@ class FollowUp:
             )
         return views
 
-    def _message(self, match: Match, case: Case, other: OtherSide) -> PrefilledMessage | None:
+    def _message(
+        self, match: Match, case: Case, other: OtherSide, cases: Mapping[str, KeptCase]
+    ) -> PrefilledMessage | None:
         """Return a message to the other side: it holds the ids by which both know the cases, nothing of a patient."""
         if other.contact is None:
             return None
         contact = other.contact.to_json()
-        owners = (one.owner for one in match.sides if one.case != case.public_id)
-        known_as = name_for(match.node if match.other else next(owners), case.public_id)
+        theirs = next((cases.get(one.case) for one in match.sides if one.case != case.public_id), None)
+        reader = (theirs.person or theirs.owner) if theirs else match.node  # as whom the other side looks at ours
+        known_as = name_for(reader, case.public_id)
         own = self.config.node.name
         subject = f"Matchmaker Exchange: a match between {own} and {match.node}"
         body = (

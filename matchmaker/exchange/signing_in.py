@@ -165,6 +165,7 @@ class SigningIn:
         if kept and kept.confirmed:  # wrong tries are forgotten once its code was right, too
             return Entered(await self._begin(address, SessionKind.SECOND_FACTOR), done=False)
         await self._store.change_credentials(address, lambda known: known.model_copy(update={"wrong": 0}))
+        self._tries.pop(f"{address} from {where}", None)
         return Entered(await self._begin(address, SessionKind.OPEN), done=True)
 
     def _check_tries(self, kept: Credentials | None, where: str, now: float, address: str = "") -> None:
@@ -249,13 +250,15 @@ class SigningIn:
             self._check_tries(kept, where, now)  # counted in the same step: many codes at once are no more than one
             after = _with_code_used(kept, code, now)
             used[:] = [after is not None]
+            if after is None:
+                self._count_wrong(f"{kept.email} from {where}", now)
             return after or _once_more_wrong(kept, now)
 
         await self._store.change_credentials(person.email, use)
         if not used[0]:
             self._count_wrong(where, now)
-            self._count_wrong(f"{person.email} from {where}", now)
             raise InvalidRequest(Problem("code", "this code is not right, or was used before; wait for the next one"))
+        self._tries.pop(f"{person.email} from {where}", None)
         await self._store.end_session(session.digest)
         return Entered(await self._begin(person.email, SessionKind.OPEN), done=True)
 
@@ -311,9 +314,10 @@ class SigningIn:
         No password is set: who is let in gets a link by mail, and so shows that the address is the own one.
         """
         now = self._world.now()
-        if wait := wait_of(self._tries.get(f"new {where}"), now, _FREE_REGISTRATIONS):
-            raise OverBudget(int(wait) + 1, "too many people asked to be let in from here")
-        self._count_wrong(f"new {where}", now)
+        if where:
+            if wait := wait_of(self._tries.get(f"new {where}"), now, _FREE_REGISTRATIONS):
+                raise OverBudget(int(wait) + 1, "too many people asked to be let in from here")
+            self._count_wrong(f"new {where}", now)
         people = await self._store.people()
         if sum(one.waiting for one in people) >= _MOST_WAITING:
             raise OverBudget(_DAY_SECONDS, "too many people wait to be let in; write to the operator of this node")
@@ -332,6 +336,9 @@ class SigningIn:
         person = await self._waiting(email)
         let_in = {"waiting": False, "disabled_at": None, "role": role, "institution": institution}
         approved = await self._change_waiting(person.email, let_in)
+        await self._store.change_credentials(
+            person.email, lambda kept: Credentials(email=kept.email, subject=kept.subject)
+        )
         await self._write(Happened.GRANTED, person.email, f"user, {role.value}, approved by {by.email}")
         return approved
 

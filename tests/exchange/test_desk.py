@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from matchmaker.exchange import desk as at_desk
 from matchmaker.exchange.follow_up import Filter
 from matchmaker.exchange.match_messages import MatchChange
 from matchmaker.mme.errors import InvalidRequest, NotFound
@@ -156,9 +157,10 @@ async def test_a_case_is_found_by_the_id_that_somebody_quotes_and_by_the_own_id_
     case = await deposited(node, token, "p1", ANA)
     for name in ("spain", "france", "dublin"):
         quoted = name_for(name, case.public_id)
-        found = await desk(node).find(f" {quoted.upper()} ")
+        found = await desk(node).find(quoted.upper())
         assert found
         assert found.id == "p1"
+        assert await desk(node).find(f"{quoted}0") is None
         assert await desk(node, BEN).find(quoted) is None
         assert await desk(node, CIARA).find(quoted) is None
     trap = await keep(node, name_for("spain", case.public_id), email=BEN)
@@ -166,7 +168,36 @@ async def test_a_case_is_found_by_the_id_that_somebody_quotes_and_by_the_own_id_
     found = await desk(node).find(trap.id)
     assert found
     assert found.id == "p1"
-    assert await desk(node).find("nothing") is None
+    for nothing in ("nothing", "", quoted[:-1], f"x{quoted[1:]}", "0" * 32, "\u0660" * 32):
+        assert await desk(node).find(nothing) is None
+
+
+async def test_what_is_no_id_of_other_nodes_is_looked_for_among_own_ids_only(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each case has an id for each node: to look through them all takes time, and anybody may type anything."""
+    await keep(node)
+    looked: list[str] = []
+    monkeypatch.setattr(at_desk, "known_among", lambda _ids, _names, quoted: looked.append(quoted))
+    for quoted in ("p", "martina", "f" * 31, "f" * 33, "g" * 32, "x" * 5_000):
+        assert await desk(node).find(quoted) is None
+    assert looked == []
+    assert await desk(node).find("F" * 32) is None
+    assert looked == ["f" * 32]
+
+
+async def test_only_the_persons_own_cases_are_looked_through_for_what_is_quoted(
+    node: RunningNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = await hospital(node)
+    mine, bens = await deposited(node, token, "p1", ANA), await deposited(node, token, "p2", BEN)
+    among: list[str] = []
+    monkeypatch.setattr(at_desk, "known_among", lambda ids, _names, _quoted: among.extend(ids))
+    assert await desk(node).find("f" * 32) is None
+    assert among == [mine.public_id]
+    among.clear()
+    assert await desk(node, CURATOR).find("f" * 32) is None
+    assert sorted(among) == sorted([mine.public_id, bens.public_id])
 
 
 # Lists

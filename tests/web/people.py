@@ -176,7 +176,7 @@ class Browser:
         pairs = list(fields.items()) if isinstance(fields, dict) else fields
         data = FormData(pairs) if pairs else b""
         kind = {"Content-Type": "application/x-www-form-urlencoded"}
-        return await self.send("POST", path, data, {"Origin": self.node.url, **kind, **(headers or {})})
+        return await self.send("POST", path, data, {"Origin": self.origin, **kind, **(headers or {})})
 
     async def submit(self, page: Page, action: str = "", press: tuple[str, str] | None = None, **typed: Any) -> Page:
         """Fill in the fields of a page's form, and press a button of it: one with a name sends that, too."""
@@ -191,6 +191,12 @@ class Browser:
     async def follow(self, page: Page) -> Page:
         assert page.status == 303, (page.status, page.words)
         return await self.get(page.location)
+
+    @property
+    def origin(self) -> str:
+        """That of the node's pages, as a browser sees them: behind https they are the public ones."""
+        public = self.node.config.public_url
+        return public if public.startswith("https://") else self.node.url
 
     @property
     def token(self) -> str:

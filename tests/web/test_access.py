@@ -158,7 +158,7 @@ DEPOSIT = {"patient": patient_json("sheila", features=FEATURES), "sharing": {"wi
 FORMS = {
     "POST /sign-in": {"email": ANA, "password": "not that one, sorry"},
     "POST /sign-in/code": {"code": "123456"},
-    "POST /register": {"email": "new@dublin.example", "password": PASSWORD},  # with no name: so nobody new is added
+    "POST /register": {"email": "new@dublin.example"},  # with no name: so nobody new is added
     "POST /invitation/{token}": {"password": "short"},
     "POST /settings": {"name": "Ana", "frequency": "never", "language": "es"},
     "POST /settings/password": {"old": PASSWORD + "!", "password": "nine loud horses graze"},
@@ -343,6 +343,8 @@ FOREIGN: dict[str, dict[str, str | None]] = {
     "a sandbox": {"Origin": "null"},
     "a file": {"Origin": "file://"},
     "no URL": {"Origin": "http://["},
+    "nothing": {"Origin": "", "Sec-Fetch-Site": "same-origin"},
+    "a sandbox of this site": {"Origin": "null", "Sec-Fetch-Site": "same-origin"},
     "another site by its metadata": {"Origin": None, "Sec-Fetch-Site": "cross-site"},
     "a site beside": {"Origin": None, "Sec-Fetch-Site": "same-site"},
 }
@@ -369,6 +371,29 @@ async def test_a_form_of_another_origin_changes_nothing(visits: Visits) -> None:
     assert await everything(visits.node) == before
     for who in ("owner", "operator"):
         assert (await visits.browsers[who].get("/settings")).status == 200, "and nobody was signed out"
+
+
+async def test_a_form_of_this_nodes_name_by_another_scheme_changes_nothing(visits: Visits) -> None:
+    """Over http anybody on the way writes the page (RFC 6454, 4: the scheme is part of an origin)."""
+    own = visits.node.url
+    browser = visits.browsers["owner"]
+    for origin in (own.replace("http:", "https:"), own.removeprefix("http:"), f"{own}/", f"{own}.evil.example"):
+        page = await browser.post("/settings", {**FORMS["POST /settings"], "csrf": browser.csrf}, {"Origin": origin})
+        assert page.status == 403, origin
+    page = await browser.post("/settings", {**FORMS["POST /settings"], "csrf": browser.csrf}, {"Origin": own})
+    assert page.status == 303
+
+
+async def test_behind_https_a_page_of_the_same_name_over_http_is_another_site(start_node: StartNode) -> None:
+    """The proxy in front speaks http to the node, with the public name as Host."""
+    public = "https://ireland.example"
+    async with start_node(server__public_url=public, **CHEAP) as node:
+        await add(node)
+        await with_password(node)
+        form = {"email": ANA, "password": PASSWORD}
+        for origin, status in ((public.replace("https", "http"), 403), (public, 303)):
+            page = await Browser(node).post("/sign-in", form, {"Origin": origin, "Host": "ireland.example"})
+            assert page.status == status, origin
 
 
 async def test_a_form_without_this_sessions_token_changes_nothing(visits: Visits) -> None:

@@ -84,6 +84,54 @@ async def test_a_case_is_filled_in_by_buttons_alone_and_kept(node: RunningNode, 
     }  # fmt: skip
 
 
+async def test_a_form_that_does_not_say_with_whom_shares_with_nobody_and_as_little_as_can_be(
+    node: RunningNode, ana: Browser
+) -> None:
+    saved = await ana.post(NEW, {"csrf": ana.csrf, "id": "martin", "feature": "HP:0000252", "action": "save"})
+    assert saved.status == 303, saved.words
+    case = await kept(node)
+    assert case
+    assert (case.sharing.circle, case.sharing.level) == (Circle.NONE, Level.MINIMAL)
+    form = (await ana.get(NEW)).form(NEW)
+    assert form.get("circle"), "a new form says it, so that nobody shares with nobody unawares"
+
+
+@pytest.mark.parametrize("name", ["id", "label", "sex", "inheritance", "onset", "until", "collection", "gene"])
+async def test_what_is_endless_comes_back_cut_and_is_kept_by_nobody(node: RunningNode, ana: Browser, name: str) -> None:
+    whole = {"csrf": ana.csrf, "id": "martin", "feature": "HP:0000252", name: "x" * 500_000, "action": "save"}
+    page = await ana.post(NEW, whole)
+    assert page.status == 422
+    assert "x" * 301 not in page.text
+    assert len(page.text) < 200_000
+    assert await desk(node).count() == 0
+
+
+async def test_endless_disorders_come_back_cut_with_some_of_what_is_wrong(node: RunningNode, ana: Browser) -> None:
+    whole = {"csrf": ana.csrf, "id": "martin", "feature": "HP:0000252", "action": "save"}
+    page = await ana.post(NEW, {**whole, "disorders": "x;" * 200_000})
+    assert problems(page) == {"disorders"}
+    assert len(page.form(NEW).get("disorders")) <= 5_001
+    assert page.text.count("<strong>disorders</strong>") <= 20
+    assert await desk(node).count() == 0
+
+
+async def test_a_disorder_that_is_cut_in_its_middle_is_not_kept_as_another_one(node: RunningNode, ana: Browser) -> None:
+    ids = "MIM:614923" + " " * 4_982 + ";MIM:2561000"
+    assert ids[:5_000].endswith("MIM:256")
+    whole = {"csrf": ana.csrf, "id": "martin", "feature": "HP:0000252", "action": "save", "disorders": ids}
+    assert problems(await ana.post(NEW, whole)) == {"disorders"}
+    assert await desk(node).count() == 0
+
+
+async def test_a_case_of_as_many_disorders_as_it_may_have_loses_none(node: RunningNode, ana: Browser) -> None:
+    told = [{"id": f"Orphanet:{100_000 + one}"} for one in range(100)]
+    case = await keep(node, disorders=told)
+    page = await ana.get(f"/cases/{case.public_id}/edit")
+    saved = await ana.submit(page, f"/cases/{case.public_id}/edit", ("action", "save"))
+    assert saved.status == 303, saved.words
+    assert (await content(node))["disorders"] == told
+
+
 async def test_what_is_added_twice_is_there_once_and_what_is_dropped_is_gone(ana: Browser) -> None:
     page = await ana.post(NEW, [("csrf", ana.csrf), ("feature", "HP:0000252"), ("add", "HP:0000252")])
     assert page.form(NEW).all("feature") == ["HP:0000252"]
@@ -290,7 +338,8 @@ async def test_a_contact_that_is_a_script_is_taken_by_nobody(node: RunningNode, 
 async def test_a_case_is_found_by_what_somebody_quotes(node: RunningNode, ana: Browser) -> None:
     await node.add_client("spain")
     case = await keep(node)
-    for quoted in ("martin", case.public_id, name_for("spain", case.public_id)):
+    known = name_for("spain", case.public_id)
+    for quoted in ("martin", case.public_id, known, known.upper(), f"%20{known}%20"):
         assert (await ana.get(f"/cases?q={quoted}")).location == f"/cases/{case.public_id}"
     page = await ana.get("/cases?q=unknown")
     assert (page.status, "None of your cases" in page.words) == (200, True)

@@ -1,7 +1,9 @@
 """Files of cases at the pages: read, looked through row by row, kept by those that were confirmed."""
 
+import gzip
 import json
 import tracemalloc
+import zlib
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -180,6 +182,58 @@ async def test_forms_that_are_none_are_no_error_of_ours(ana: Browser) -> None:
     ):  # fmt: skip
         page = await ana.send("POST", "/cases/import", data, {**origin, "Content-Type": kind})
         assert page.status == status, (kind, data, page.status)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "GZIP", "identity, gzip", "x"])
+async def test_a_form_that_is_compressed_is_refused_and_not_unpacked(
+    node: RunningNode, ana: Browser, encoding: str
+) -> None:
+    """A few bytes would be gigabytes."""
+    plain = f"csrf={ana.csrf}&patient=%7B%7D&keep=0".encode()
+    packed = zlib.compress(plain) if encoding == "deflate" else gzip.compress(plain)
+    origin = {"Origin": node.url, "Content-Encoding": encoding}
+    for path in (CONFIRM, "/sign-in", "/register"):
+        for kind in ("application/x-www-form-urlencoded", "multipart/form-data; boundary=b"):
+            page = await ana.send("POST", path, packed, {**origin, "Content-Type": kind})
+            assert page.status == 415, (path, kind)
+
+
+async def test_a_form_that_says_it_is_not_compressed_is_read(ana: Browser) -> None:
+    page = await ana.post(CONFIRM, {"csrf": ana.csrf}, {"Content-Encoding": "Identity"})
+    assert (page.status, "0 cases are kept" in page.words) == (200, True)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("a;b.csv", "a;b.csv"), ("a%22b%22.csv", 'a"b".csv'), ("a; name=x; filename=y.csv", "a; name=x; filename=y.csv"),
+        ("=;=.csv", "=;=.csv"), ("ü;é.csv", "ü;é.csv"), ("100%.csv", "100%.csv"),
+    ],
+)  # fmt: skip
+async def test_a_file_is_read_whatever_its_name_holds(
+    node: RunningNode, ana: Browser, written: str, meant: str
+) -> None:
+    """As browsers write it (HTML, 4.10.21.7): quotes are %22, semicolons are themselves, all is UTF-8."""
+    body = (
+        f'--b\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{ana.csrf}\r\n'
+        f'--b\r\nContent-Disposition: form-data; name="file"; filename="{written}"\r\n'
+        f"Content-Type: text/csv\r\n\r\n{TABLE}\r\n--b--\r\n"
+    )
+    headers = {"Origin": node.url, "Content-Type": "multipart/form-data; boundary=b"}
+    page = await ana.send("POST", "/cases/import", body.encode(), headers)
+    assert page.status == 200, page.words
+    assert page.form(CONFIRM).all("keep") == ["0", "1"]
+    assert meant in page.words
+
+
+async def test_cases_of_a_file_are_shared_with_nobody_where_the_form_does_not_say(
+    node: RunningNode, ana: Browser
+) -> None:
+    page = await ana.post(CONFIRM, {"csrf": ana.csrf, "patient": json.dumps(patient_json("new")), "keep": "0"})
+    assert "1 case is kept" in page.words
+    case = await node.exchange.store.case(ANA, "new")
+    assert case
+    assert (case.sharing.circle.value, case.sharing.level.word) == ("none", "minimal")
 
 
 async def test_a_file_without_this_sessions_token_is_not_read(node: RunningNode, ana: Browser) -> None:

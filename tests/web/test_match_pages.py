@@ -301,6 +301,59 @@ async def test_a_match_of_a_case_that_asked_says_that_its_rest_is_not_kept(node:
     assert "Autistic" not in page.words
 
 
+@pytest.mark.parametrize("circle", ["none", "institution"])
+async def test_a_colleagues_case_of_the_same_system_is_shown_through_a_match_as_far_as_it_is_shared(
+    node: RunningNode, circle: str
+) -> None:
+    """The hospital's system owns both cases; Ana has one of them, and is to Ben's a colleague, not its owner."""
+    token = await node.add_client("hospital", Role.DEPOSITOR, institution=DUBLIN)
+    ana, ben = await signed_in(node), await signed_in(node, BEN)
+    curator = await signed_in(node, CURATOR, PersonRole.CURATOR)
+    sharing = {"with": circle, "level": "minimal"}
+    await put(node, token, "p-ana", owner=ANA, sharing=sharing)
+    secret = {
+        "label": "secret-label", "sex": "FEMALE", "disorders": [{"id": "MIM:100300"}],
+        "contact": {"name": "Secret Clinic", "href": "mailto:secret@dublin.example"},
+        "features": [*FEATURES, {"id": "HP:0000729"}], "family": "secret-family",
+    }  # fmt: skip
+    await put(node, token, "p-ben", owner=BEN, sharing=sharing, **secret)
+    assert (await call(node, "POST", "/api/cases/p-ana/search", token))[0] == 200
+    bens = await node.exchange.store.case("hospital", "p-ben")
+    assert bens
+    (path,) = await rows(curator)
+    seen = circle != "none"
+    assert await rows(ana) == await rows(ben) == ([path] if seen else [])
+    pages = [await ana.get(one) for one in ("/matches", path, "/cases")]
+    assert [one.status for one in pages] == [200, 200 if seen else 404, 200]
+    for page in pages:
+        for word in ("p-ben", bens.public_id, BEN, "secret-label", "secret-family", "FEMALE", "100300"):
+            assert word not in page.text, (page.path, word)
+        assert seen or "secret" not in page.text.lower(), page.path
+    assert (await ana.post(path, {"csrf": ana.csrf, "note": "mine"})).status == (303 if seen else 404)
+    mails = [str(one) for one in node.mails() if ANA in str(one["To"])]
+    assert not [one for one in mails if "p-ben" in one or "secret" in one]
+
+
+async def test_what_a_colleague_is_shown_and_told_of_each_others_case_are_ids_that_both_find(node: RunningNode) -> None:
+    """A letter says: yours is X, ours is known to you as Y. Either finds X, and Y is what the other's page shows."""
+    token = await node.add_client("hospital", Role.DEPOSITOR, institution=DUBLIN)
+    ana, ben = await signed_in(node), await signed_in(node, BEN)
+    sharing = {"with": "institution", "level": "standard"}
+    await put(node, token, "p-ana", owner=ANA, sharing=sharing)
+    await put(node, token, "p-ben", owner=BEN, sharing=sharing)
+    assert (await call(node, "POST", "/api/cases/p-ana/search", token))[0] == 200
+    (path,) = await rows(ana)
+    mine, _ = await desk(node).match(path.removeprefix("/matches/"))
+    theirs, _ = await desk(node, BEN).match(path.removeprefix("/matches/"))
+    found = await desk(node, BEN).find(mine.other.id)
+    assert found
+    assert found.id == "p-ben"
+    assert mine.message
+    assert theirs.other.id in mine.message.body
+    assert mine.other.id in (await ana.get(path)).text
+    assert theirs.other.id in (await ben.get(path)).text
+
+
 async def test_two_doctors_of_one_hospital_follow_their_sides_up_by_themselves(node: RunningNode, ana: Browser) -> None:
     ben, curator = await signed_in(node, BEN), await signed_in(node, CURATOR, PersonRole.CURATOR)
     await keep(node, "one")

@@ -13,7 +13,21 @@ from matchmaker.records.person import PersonRole
 from tests.conftest import RunningNode, StartNode
 from tests.peers.misbehaving import fake_peers, hangs, says
 from tests.samples import patient_json
-from tests.web.people import ANA, BEN, CHEAP, OPERATOR, Browser, add, desk, give_up_a_mail, keep, signed_in
+from tests.web.people import (
+    ANA,
+    BEN,
+    CHEAP,
+    DUBLIN,
+    OPERATOR,
+    Browser,
+    Page,
+    add,
+    desk,
+    everything,
+    give_up_a_mail,
+    keep,
+    signed_in,
+)
 from tests.web.test_matches_api import call
 
 HOSTILE = "<script>alert('x')</script>\"'><img src=x onerror=alert(1)>"
@@ -28,6 +42,10 @@ async def node(start_node: StartNode) -> AsyncIterator[RunningNode]:
 @pytest.fixture
 async def operator(node: RunningNode) -> Browser:
     return await signed_in(node, OPERATOR, PersonRole.OPERATOR, "IT")
+
+
+def invitations(page: Page) -> int:
+    return len(re.findall(r"<code>http://[^/<]+/invitation/[A-Za-z0-9_-]{43}</code>", page.text))
 
 
 async def test_the_heartbeat_of_a_living_peer_and_of_dead_ones_is_said_for_what_it_is(
@@ -102,9 +120,47 @@ async def test_people_are_let_in_with_a_role_and_an_institution_and_nothing_less
     assert (await operator.post("/operators/people", {**whole, "email": OPERATOR})).status == 404
     people = {one.email: one for one in await node.exchange.store.people()}
     assert (people[ANA].waiting, people[ANA].disabled_at) == (True, 2.0)
-    assert (await operator.post("/operators/people", whole)).location == "/operators/people?kept=1"
+    page = await operator.post("/operators/people", whole)
+    assert (page.status, invitations(page)) == (200, 1)
     people = {one.email: one for one in await node.exchange.store.people()}
     assert (people[ANA].waiting, people[ANA].disabled_at, people[ANA].institution) == (False, None, "Dublin")
+    assert node.exchange.directory.people[ANA].institution == "Dublin", "at once"
+    assert (await operator.post("/operators/people", whole)).status == 404, "once"
+
+
+async def test_the_institution_of_who_is_let_in_is_typed_by_the_operator_and_not_taken_over(
+    node: RunningNode, operator: Browser
+) -> None:
+    """What a stranger typed stands beside it as that: one press on a button gives nobody another hospital's cases."""
+    await add(node, BEN)
+    await add(node, ANA, disabled_at=2.0, waiting=True, institution="Hospital of Evil")
+    page = await operator.get("/operators/people")
+    assert "as typed by whoever asks: Hospital of Evil" in page.words
+    form = next(one for one in page.forms if one.get("email") == ANA)
+    assert form.get("institution") == ""
+    offered = page.text.partition('id="institutions"')[2].partition("</datalist>")[0]
+    assert (DUBLIN in offered, "Evil" in offered) == (True, False)
+    page = await operator.post(form.action, [*form.fields, ("action", "approve")])
+    assert (page.status, "<strong>institution</strong>" in page.text, invitations(page)) == (422, True, 0)
+    assert [one.waiting for one in await node.exchange.store.people() if one.email == ANA] == [True]
+
+
+async def test_only_who_is_let_in_or_known_is_given_a_link(node: RunningNode, operator: Browser) -> None:
+    await add(node, ANA)
+    await add(node, BEN, disabled_at=2.0, waiting=True)
+    known = {"csrf": operator.csrf, "email": ANA}
+    page = await operator.post("/operators/people", {**known, "action": "invite"})
+    assert (page.status, invitations(page), ANA in page.words) == (200, 1, True)
+    for wrong in ({"email": BEN, "action": "invite"}, {"email": "nobody@x.example", "action": "invite"}):
+        page = await operator.post("/operators/people", {**known, **wrong})
+        assert (page.status, invitations(page)) == (404, 0), wrong
+    page = await operator.post("/operators/people", {**known, "email": BEN, "action": "refuse"})
+    assert page.location == "/operators/people?kept=1"
+    page = await operator.post("/operators/people", {**known, "email": BEN, "action": "invite"})
+    assert (page.status, invitations(page)) == (404, 0)
+    told = str(await everything(node))
+    assert f"a link to set a password, by {OPERATOR}" in told
+    assert f"user, not let in by {OPERATOR}" in told
 
 
 async def test_an_operator_cannot_close_the_own_account(node: RunningNode, operator: Browser) -> None:

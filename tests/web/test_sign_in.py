@@ -141,6 +141,78 @@ async def test_what_is_wrong_is_said_beside_the_form_and_the_address_stays(node:
     assert "<script>alert" not in page.text
 
 
+# Where somebody comes from
+
+
+async def guessed(node: RunningNode, forwarded: str | None, email: str = ANA, password: str = "not that, sorry") -> int:
+    """The status of a guess that came by these proxies."""
+    browser = Browser(node)
+    headers = {"Origin": node.config.public_url or node.url, **({"X-Forwarded-For": forwarded} if forwarded else {})}
+    return (await browser.post("/sign-in", {"email": email, "password": password}, headers)).status
+
+
+@pytest.fixture
+def start_behind(start_node: StartNode) -> StartNode:
+    """Start a node behind https, where Ana has a password."""
+
+    @contextlib.asynccontextmanager
+    async def start(**settings: Any) -> AsyncIterator[RunningNode]:
+        async with start_node(server__public_url="https://ireland.example", **settings, **CHEAP) as node:
+            await add(node)
+            await with_password(node)
+            yield node
+
+    return start
+
+
+@pytest.mark.parametrize(
+    ("proxies", "stranger", "ana"),
+    [
+        (1, "192.0.2.1", "192.0.2.2"),
+        (1, "2001:db8:1:1::1", "2001:db8:1:2::1"),
+        (2, "192.0.2.1, 10.0.0.1", "192.0.2.2, 10.0.0.1"),
+        (1, "::ffff:192.0.2.1", "::ffff:192.0.2.2"),  # RFC 4291, 2.5.5.2: as proxies name IPv4 that listen to both
+        (1, "garbage", "192.0.2.2"),
+    ],
+)
+async def test_behind_proxies_that_are_told_of_each_visitor_waits_for_the_own_guesses(
+    start_behind: StartNode, proxies: int, stranger: str, ana: str
+) -> None:
+    async with start_behind(server__proxies=proxies) as node:
+        assert [await guessed(node, stranger) for _ in range(6)] == [422] * 5 + [429]
+        assert await guessed(node, ana, password=PASSWORD) == 303
+
+
+@pytest.mark.parametrize("proxies", [1, 2])
+async def test_what_a_visitor_writes_into_the_header_makes_nobody_another_one(
+    start_behind: StartNode, proxies: int
+) -> None:
+    """Each proxy adds whom it heard: what stands before the last of them was written by anybody."""
+    added = ["192.0.2.1", "10.0.0.1"][:proxies]
+    async with start_behind(server__proxies=proxies) as node:
+        guesses = [await guessed(node, ", ".join([f"203.0.113.{one}", *added])) for one in range(6)]
+        assert guesses == [422] * 5 + [429]
+
+
+async def test_one_household_of_ipv6_is_one_visitor(start_behind: StartNode) -> None:
+    """Its provider gives it 64 bits at least (RFC 6177): it would have a new address for each guess."""
+    async with start_behind(server__proxies=1) as node:
+        guesses = [await guessed(node, f"2001:db8:1:1:{one}::{one}") for one in range(1, 7)]
+        assert guesses == [422] * 5 + [429]
+
+
+async def test_a_proxy_that_nobody_told_of_is_not_taken_for_the_one_who_guesses(start_behind: StartNode) -> None:
+    async with start_behind() as node:
+        assert [await guessed(node, None) for _ in range(8)] == [422] * 8
+        assert await guessed(node, "192.0.2.9", password=PASSWORD) == 303, "by the account alone: nobody is kept out"
+
+
+async def test_without_proxies_the_header_is_anybodys_word(node: RunningNode) -> None:
+    await add(node)
+    await with_password(node)
+    assert [await guessed(node, f"192.0.2.{one}") for one in range(6)] == [422] * 5 + [429]
+
+
 async def test_a_session_is_asked_for_anew_after_an_hour_and_the_page_wanted_comes_then(
     node: RunningNode, clock: Clock
 ) -> None:
@@ -212,13 +284,33 @@ async def test_an_expired_session_keeps_what_was_typed_and_the_resumed_form_save
     )  # fmt: skip
 
 
+async def test_no_password_that_was_typed_stands_in_a_page_when_the_session_is_over(
+    node: RunningNode, clock: Clock
+) -> None:
+    browser = await signed_in(node)
+    for path, typed in (
+        ("/settings/password", {"old": PASSWORD, "password": "nine loud horses graze"}),
+        ("/settings/second-factor", {"old": PASSWORD, "code": "123456"}),
+    ):
+        browser = await begin(node, ANA)
+        csrf = browser.csrf
+        clock.now += HOUR
+        page = await browser.post(path, {"csrf": csrf, **typed})
+        assert page.status == 401
+        assert not [one for one in typed.values() if one in page.text]
+        assert page.form("/sign-in").get("onward") == "/cases"
+
+
 async def test_what_was_typed_comes_back_behind_a_second_factor_too(node: RunningNode, clock: Clock) -> None:
     browser = await signed_in(node)
     await with_password(node)
     browser = await begin(node, ANA)
     page = await browser.get("/settings/second-factor")
     totp = pyotp.TOTP(re.findall(r"<code>([A-Z2-7]{32})</code>", page.text)[0])
-    page = await browser.submit(page, "", code=totp.at(int(clock.now)))
+    wrong = await browser.submit(page, "", code=totp.at(int(clock.now)), old="not that one, sorry")
+    assert (wrong.status, "not your password" in wrong.words) == (422, True)
+    assert totp.secret in wrong.text, "the same secret is offered still"
+    page = await browser.submit(wrong, "", code=totp.at(int(clock.now)), old=PASSWORD)
     codes = re.findall(r"<code>([a-z2-9-]{19})</code>", page.text)
     assert len(codes) == 10
     clock.now += 2 * HOUR
@@ -279,12 +371,11 @@ async def test_the_agreement_is_asked_for_again_when_its_text_changes(start_node
         assert (await browser.get("/cases")).status == 200
 
 
-async def test_somebody_registers_waits_and_is_let_in_or_not(node: RunningNode) -> None:
+async def test_somebody_registers_without_a_password_waits_and_is_let_in_by_a_link_or_not(node: RunningNode) -> None:
     operator, browser = await signed_in(node, OPERATOR, PersonRole.OPERATOR, "IT"), Browser(node)
     page = await browser.get("/register")
-    wrong = await browser.submit(
-        page, "/register", email="no address", name="", institution="X\u202eY", password=PASSWORD
-    )
+    assert "password" not in dict(page.form("/register").fields)
+    wrong = await browser.submit(page, "/register", email="no address", name="", institution="X\u202eY")
     assert wrong.status == 422
     for field in ("email", "name", "institution"):
         assert f"<strong>{field}</strong>" in wrong.text
@@ -299,18 +390,41 @@ async def test_somebody_registers_waits_and_is_let_in_or_not(node: RunningNode) 
     assert "Ben <b>" not in people.text
     form = next(one for one in people.forms if one.get("email") == BEN)
     assert ("action", "approve") in form.buttons
-    bad = await operator.post(
-        form.action, [*((n, v) for n, v in form.fields if n != "institution"), ("action", "approve")]
-    )
+    bad = await operator.post(form.action, [*form.fields, ("action", "approve")])
     assert (bad.status, "institution" in bad.words) == (422, True)
-    page = await operator.post(form.action, [*form.fields, ("action", "approve")])
+    typed = [(name, DUBLIN if name == "institution" else value) for name, value in form.fields]
+    page = await operator.post(form.action, [*typed, ("action", "approve")])
+    (path,) = re.findall(r"<code>https?://[^/]+(/invitation/[A-Za-z0-9_-]{43})</code>", page.text)
+    assert BEN in page.words
+    assert (await enter(browser, BEN)).status == 422, "what a stranger sent along as a password is none"
+    page = await browser.submit(await browser.get(path), "", password="nine loud horses graze")
     assert page.status == 303
-    assert (await enter(browser, BEN)).status == 303
+    assert (await enter(Browser(node), BEN, "nine loud horses graze")).status == 303
     people = await operator.get("/operators/people")
     form = next(one for one in people.forms if one.get("email") == BEN)
     await operator.post(form.action, [*form.fields, ("action", "disable")])
     assert (await browser.get("/agreement")).status == 303, "out at once"
-    assert (await enter(Browser(node), BEN)).status == 422
+    assert (await enter(Browser(node), BEN, "nine loud horses graze")).status == 422
+
+
+async def test_who_asks_to_be_let_in_too_often_from_one_address_hears_so_and_keeps_what_was_typed(
+    node: RunningNode,
+) -> None:
+    browser, typed = Browser(node), {"name": "Ben", "institution": "Hospital of <Cork>"}
+    for number in range(10):
+        assert (await browser.post("/register", {"email": f"p{number}@x.example", **typed})).status == 200
+    page = await browser.post("/register", {"email": "p11@x.example", **typed})
+    assert (page.status, "ask again in 61 s" in page.words) == (429, True)
+    assert page.form("/register").get("institution") == typed["institution"]
+    assert len(await node.exchange.store.people()) == 10
+
+
+async def test_an_address_that_is_none_or_endless_is_said_to_be_and_takes_no_time(node: RunningNode) -> None:
+    typed = {"name": "Ben", "institution": "X"}
+    for email in ("a" * 250 + "@x.example", "(" * 100_000 + "@x.example", "é@x.example", "a b@x.example", "a@", "\x00"):
+        page = await Browser(node).post("/register", {"email": email, **typed})
+        assert (page.status, "<strong>email</strong>" in page.text) == (422, True), email[:20]
+    assert await node.exchange.store.people() == []
 
 
 async def test_where_nobody_registers_or_has_a_password_the_pages_say_so(start_node: StartNode) -> None:
@@ -334,7 +448,7 @@ async def test_where_a_second_factor_is_required_nothing_else_is_shown_before(
             assert (await browser.get(path)).location == "/settings/second-factor"
         page = await browser.follow(page)
         totp = pyotp.TOTP(re.findall(r"<code>([A-Z2-7]{32})</code>", page.text)[0])
-        await browser.submit(page, "", code=totp.at(int(clock.now)))
+        await browser.submit(page, "", code=totp.at(int(clock.now)), old=PASSWORD)
         assert (await browser.get("/cases")).status == 200
         page = await browser.get("/settings/second-factor")
         await browser.submit(page, "", ("remove", "1"), old=PASSWORD)
@@ -414,6 +528,35 @@ async def test_a_confirmed_address_is_linked_to_who_is_known_and_an_unconfirmed_
         page = await browser.get(await back_from(browser))
         assert "another account" in page.words
         assert [one.email for one in await node.exchange.store.people()] == ["anna@hospital.example"]
+
+
+async def test_an_address_that_has_a_password_here_is_not_taken_over_by_the_provider(
+    start_node: StartNode, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hospital(start_node, tmp_path, clock, monkeypatch) as (node, _):
+        await add(node, "anna@hospital.example")
+        await with_password(node, "anna@hospital.example")
+        browser = Browser(node)
+        page = await browser.get(await back_from(browser))
+        assert (page.status, "please sign in by that" in page.words) == (422, True)
+        assert "__Host-matchmaker" not in browser.cookies
+        page = await browser.submit(page, "/sign-in", email="anna@hospital.example", password=PASSWORD)
+        assert page.status == 303, "on that very page"
+
+
+async def test_who_comes_by_the_provider_and_has_no_password_may_have_a_second_factor_too(
+    start_node: StartNode, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with hospital(start_node, tmp_path, clock, monkeypatch) as (node, _):
+        await add(node, "anna@hospital.example")
+        browser = Browser(node)
+        await browser.get(await back_from(browser))
+        page = await browser.get("/settings/second-factor")
+        fields = re.findall(r"<input[^>]* name=\"(\w+)\"", page.text)
+        assert ("code" in fields, "old" in fields) == (True, False), "there is no password that could be asked for"
+        totp = pyotp.TOTP(re.findall(r"<code>([A-Z2-7]{32})</code>", page.text)[0])
+        page = await browser.submit(page, "", code=totp.at(int(clock.now)))
+        assert (page.status, len(re.findall(r"<code>([a-z2-9-]{19})</code>", page.text))) == (200, 10)
 
 
 async def test_what_another_browser_began_or_what_was_answered_before_lets_nobody_in(

@@ -130,7 +130,9 @@ async def _own_form(request: web.Request, *, is_known: bool) -> MultiDict[str]:
 def check_origin(request: web.Request) -> None:
     """Raise Refused unless a form comes from a page of this node (OWASP, Cross-Site Request Forgery Prevention)."""
     public = urlsplit(request.app[EXCHANGE].config.public_url)
-    ours = {f"{request.scheme}://{request.host}", f"{public.scheme}://{public.netloc}"}
+    ours = {f"{public.scheme}://{public.netloc}"}
+    if public.scheme != "https":  # behind a proxy that speaks https, what the node hears by http is not its origin
+        ours.add(f"{request.scheme}://{request.host}")
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     own = origin in ours if origin is not None else site in {"same-origin", "none"}
     if not own:

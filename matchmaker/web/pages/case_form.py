@@ -35,7 +35,8 @@ _MOST_PROBLEMS = 20
 _DISORDER = re.compile(r"(?:O?MIM|ORPHA|Orphanet):?\s?(C?\d+)", re.IGNORECASE)
 _MOST_OF_A_NAME = 300  # letters; a patient's may be 255
 _MOST_OF_A_VARIANT = 100_200  # published deletions are written out
-_MOST_LETTERS = {"disorders": 5_000}
+_MOST_OF_DISORDERS = 5_000
+_MOST_LETTERS = {"disorders": _MOST_OF_DISORDERS + 1}  # one more: so it is known that there were
 _MOST_ROWS = 1_000  # as many as a patient may have: else a case would lose some when it is kept again
 
 
@@ -222,6 +223,8 @@ def _gene(row: GeneRow, genes: GeneTable, problems: list[Problem]) -> dict[str, 
 
 def _disorders(text: str, problems: list[Problem]) -> list[str]:
     found: list[str] = []
+    if len(text) > _MOST_OF_DISORDERS:  # the last one may have been cut to another
+        problems.append(Problem("disorders", f"at most {_MOST_OF_DISORDERS} letters"))
     for one in (part.strip() for part in re.split(r"[,;\n]", text)):
         match = _DISORDER.fullmatch(one)
         if match:

@@ -83,7 +83,9 @@ async def _second_factor(visit: Visit, problem: str | None = None, status: int =
         secret, uri = await visit.exchange.signing_in.offer_second_factor(visit.person, node)
         drawn = qr_svg(uri)
     required = visit.exchange.config.sign_in.second_factor == "required"
+    has_password = await visit.exchange.signing_in.has_password(visit.person)
     content: dict[str, Any] = {"in_force": in_force, "left": left, "secret": secret, "drawn": drawn}
+    content["has_password"] = has_password
     return visit.page("second_factor.html", status, **content, problem=problem, required=required)
 
 

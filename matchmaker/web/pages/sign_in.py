@@ -279,6 +279,8 @@ def _network(address: str) -> str:
         known = ipaddress.ip_address(address)
     except ValueError:
         return address[:_LONGEST]
+    if isinstance(known, ipaddress.IPv6Address) and known.ipv4_mapped:
+        return str(known.ipv4_mapped)
     return str(ipaddress.ip_network(f"{known}/64", strict=False)) if known.version == _IPV6 else str(known)
 
 
