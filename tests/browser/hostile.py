@@ -55,12 +55,12 @@ _CONTEXTS = ("", '">', "'>", "</title>", "</textarea></script>", "--></style>", 
 _TAGS = """
     a abbr article aside b body br button caption circle code dd defs desc details div dl dt fieldset footer form g h1 h2
     h3 head header html input label legend li line link main meta nav noscript ol option p path pre rect script section
-    select span strong summary svg table tbody td text textarea th thead title tr tspan ul
+    datalist select span strong summary svg table tbody td text textarea th thead title tr tspan ul
 """
 _ATTRIBUTES = """
     accept action autocomplete autofocus charset checked class cols content cx cy d defer disabled dx dy enctype fill
     focusable for height href http-equiv id inputmode lang max maxlength method min minlength name novalidate open
-    placeholder points preserveaspectratio r readonly rel required role rows rx ry scope selected size spellcheck src
+    list placeholder points preserveaspectratio r readonly rel required role rows rx ry scope selected size spellcheck src
     stroke tabindex text-anchor title transform type value viewbox width x x1 x2 xmlns y y1 y2
 """
 
