@@ -30,7 +30,7 @@ from matchmaker.store.base import Deposit
 from matchmaker.store.kept_accounts import Told, Whose
 
 _MOST_LINES = 10_000
-_MOST_COUNTED = 1_000  # matches of the cases on one page
+_MOST_HIDDEN = 200  # matches of the cases on one page that are looked at
 _PUBLIC = re.compile(r"[0-9a-f]{32}")  # by such ids every node knows cases of ours
 
 
@@ -97,24 +97,26 @@ class Desk:
 
     async def _rows(self, cases: Sequence[Case]) -> list[CaseRow]:
         ids = [case.public_id for case in cases]
-        if self.person.role is PersonRole.CLINICIAN:  # of whom some matches may be hidden, which are not counted
-            return await self._rows_seen(cases, ids)
         counts, asked = await self._store.count_matches(ids), await self._store.inquiries_about(ids)
+        hidden = await self._hidden(cases)
         return [
-            CaseRow(case, dict(counts.get(case.public_id, {})), tuple(asked.get(case.public_id, ()))) for case in cases
+            CaseRow(
+                case,
+                {status: n - hidden[case.public_id, status] for status, n in counts.get(case.public_id, {}).items()},
+                tuple(asked.get(case.public_id, ())),
+            )
+            for case in cases
         ]
 
-    async def _rows_seen(self, cases: Sequence[Case], ids: Sequence[str]) -> list[CaseRow]:
-        """Return rows whose matches are counted one by one, as the inbox would show them."""
-        asked = await self._store.inquiries_about(ids)
-        counts: dict[str, Counter[Status]] = {one: Counter() for one in ids}
+    async def _hidden(self, cases: Sequence[Case]) -> Counter[tuple[str, Status]]:
+        """Count matches with colleagues' cases that the person may not see, by case and status: the latest of them."""
+        hidden: Counter[tuple[str, Status]] = Counter()
         for owner in self._owners():
             own = tuple(case.public_id for case in cases if case.owner == owner.name)
-            wanted = Filter(limit=_MOST_COUNTED)
-            found, _ = await self._exchange.follow_up.inbox([Holding(owner, own, self._reader(owner))], wanted)
-            for one in found:
-                counts[one.case][Status(one.view.status)] += 1
-        return [CaseRow(case, dict(counts[case.public_id]), tuple(asked.get(case.public_id, ()))) for case in cases]
+            if own and owner.name != self.person.email and self.person.role is PersonRole.CLINICIAN:
+                held = Holding(owner, own, self._reader(owner))
+                hidden.update(await self._exchange.follow_up.hidden(held, _MOST_HIDDEN))
+        return hidden
 
     async def count(self) -> int:
         """Return how many cases are the person's."""

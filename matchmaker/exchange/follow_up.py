@@ -139,6 +139,18 @@ class FollowUp:
         last = page[-1][0] if len(ordered) > wanted.limit else None
         return [one for one in listed if one], f"{last.changed_at!r}-{last.id}" if last else None
 
+    async def hidden(self, holding: Holding, limit: int) -> list[tuple[str, Status]]:
+        """Return case and status of those matches within this node, of the latest, whose other case may not be seen."""
+        some = Wanted(holding.owner.name, node=self.config.node.name, limit=limit, cases=holding.cases)
+        found = await self.store.matches(some)
+        cases = await self._cases_of(found)
+        return [
+            (side.case, side.status)
+            for match in found
+            if not self._may_see(holding, match, cases)
+            for side in holding.sides_of(match)
+        ]
+
     async def _cases_of(self, matches: Iterable[Match]) -> dict[str, KeptCase]:
         """Return the live cases of ours in matches, by public id, read all at once."""
         keys = {key_of(side.case) for match in matches for side in match.sides}

@@ -329,6 +329,8 @@ async def test_a_colleagues_case_of_the_same_system_is_shown_through_a_match_as_
         for word in ("p-ben", bens.public_id, BEN, "secret-label", "secret-family", "FEMALE", "100300"):
             assert word not in page.text, (page.path, word)
         assert seen or "secret" not in page.text.lower(), page.path
+    counted = [row.new for row in await desk(node).cases(None, 9)]
+    assert counted == [int(seen)], "nor is what is hidden counted"
     assert (await ana.post(path, {"csrf": ana.csrf, "note": "mine"})).status == (303 if seen else 404)
     mails = [str(one) for one in node.mails() if ANA in str(one["To"])]
     assert not [one for one in mails if "p-ben" in one or "secret" in one]
