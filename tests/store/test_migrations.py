@@ -166,7 +166,8 @@ def opened_and_killed(old: Path, copies: Path) -> list[int]:
     return [int(one) for one in ended.stdout.split()]
 
 
-@pytest.mark.parametrize("version", range(NEWEST))
+# From 1 on every migration is done, from the last but one only the newest; those between are stops on that way.
+@pytest.mark.parametrize("version", [0, 1, NEWEST - 1])
 async def test_a_migration_killed_at_any_statement_leaves_the_old_or_the_new(tmp_path: Path, version: int) -> None:
     """Also making a store: from version 0, of which nothing is there."""
     known = set[tuple[int, tuple[str, ...]]]()
