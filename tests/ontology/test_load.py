@@ -71,7 +71,9 @@ def test_a_changed_source_is_read_anew(source: Path, tmp_path: Path) -> None:
     assert load_ontology(source, cache).label("HP:0000001") == "Everything"
 
 
-@pytest.mark.parametrize("damage", [b"", b"rubbish", gzip.compress(b"[]", mtime=0), gzip.compress(b'{"format": 0}', mtime=0)])
+@pytest.mark.parametrize(
+    "damage", [b"", b"rubbish", gzip.compress(b"[]", mtime=0), gzip.compress(b'{"format": 0}', mtime=0)]
+)
 def test_a_damaged_compiled_form_is_made_again(source: Path, tmp_path: Path, damage: bytes) -> None:
     cache = tmp_path / "cache"
     first = load_ontology(source, cache)
