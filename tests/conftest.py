@@ -12,6 +12,7 @@ from email.policy import default
 from pathlib import Path
 from typing import Any, TypeVar
 
+import hypothesis
 import pytest
 from aiohttp import ClientSession, web
 
@@ -31,6 +32,10 @@ from matchmaker.store.base import Store
 from matchmaker.web.serving import make_runner
 from tests.mongod import drop, server
 from tests.tiny_world import tiny_knowledge
+
+# No example has a time limit: machines are noisy, and a limit proves no speed.
+hypothesis.settings.register_profile("ours", deadline=None)
+hypothesis.settings.load_profile("ours")
 
 Result = TypeVar("Result")
 

@@ -138,7 +138,7 @@ QUESTIONS = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(QUESTIONS, st.integers(1, 8), st.integers(1, 20))
 def test_no_order_of_questions_learns_more_than_was_agreed(
     questions: list[tuple[int, set[int], int | None, list[int], float]], per_month: int, stop: int

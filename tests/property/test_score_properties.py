@@ -12,7 +12,7 @@ from matchmaker.matching.profile import CandidateGene, Knowledge, Profile
 from matchmaker.matching.score import score
 
 pytestmark = pytest.mark.usefixtures("real_knowledge")
-SETTINGS = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SETTINGS = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 # Terms are drawn as paths up from anywhere, so that ancestors and descendants of one another meet often: that is
 # where a measure of sets is most easily wrong.
