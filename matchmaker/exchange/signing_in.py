@@ -66,7 +66,7 @@ class SigningIn:
         self._world = world
         self._passwords = Passwords(config.password_memory_kib, config.password_passes)
         self._hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
-        self._tries: OrderedDict[str, Tries] = OrderedDict()  # by network address
+        self._tries: OrderedDict[str, Tries] = OrderedDict()  # by network address, by account, and by both
 
     @property
     def agreement(self) -> tuple[str, str]:
@@ -108,11 +108,6 @@ class SigningIn:
             return None
         return session, person
 
-    @staticmethod
-    def csrf_of(token: str) -> str:
-        """Return what the forms of a session must carry."""
-        return csrf_of(token)
-
     async def leave(self, token: str | None) -> None:
         """End a session."""
         if token:
@@ -148,9 +143,9 @@ class SigningIn:
         Nobody learns by the answer, nor by its time, whether there is such an account.
         """
         address, now = address_of(email[:_LONGEST_TYPED]), self._world.now()
-        kept = await self._store.credentials(address)
         if len(address) > _LONGEST_ADDRESS:
             raise InvalidRequest(Problem("", _WRONG))
+        kept = await self._store.credentials(address)
         self._check_tries(kept, where, now, address)
         fits = await self._fits(kept.password if kept else None, password)
         kept = await self._store.credentials(address)

@@ -90,6 +90,7 @@ def routes(numbers: Handler) -> tuple[Route, ...]:
         _page("GET", "/alerts/{token}/unsubscribe", alerts.get_unsubscribe, link),
         _page("POST", "/alerts/{token}/unsubscribe", alerts.post_unsubscribe, link),
         _page("POST", "/sign-out", sign_in.post_sign_out, signed_in),
+        _page("GET", "/start", sign_in.get_start, signed_in),
         _page("GET", "/agreement", sign_in.get_agreement, signed_in),
         _page("POST", "/agreement", sign_in.post_agreement, signed_in),
         _page("GET", "/settings", settings.get_settings, signed_in),

@@ -62,6 +62,7 @@ NO_PAGES = {
     "/static/{name}": "style sheets and scripts",
     "/sign-in/provider": "sends the browser elsewhere",
     "/sign-in/provider/back": "sends the browser on",
+    "/start": "sends the browser on",
     "/terms": "a piece of the form of a case",
     "/genes": "a piece of the form of a case",
     "/cases/{id}/progress": "a piece of the page of a case",

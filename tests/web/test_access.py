@@ -108,6 +108,7 @@ TABLE = {
     "GET /alerts/{token}/unsubscribe": BY_LINK,
     "POST /alerts/{token}/unsubscribe": BY_LINK,
     "POST /sign-out": AGREEING,
+    "GET /start": PEOPLE,
     "GET /agreement": AGREEING,
     "POST /agreement": AGREEING,
     "GET /settings": PEOPLE,

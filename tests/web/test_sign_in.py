@@ -57,11 +57,11 @@ async def test_somebody_signs_in_and_out_with_a_cookie_that_no_script_reads(node
     await with_password(node)
     browser = Browser(node)
     page = await enter(browser)
-    assert (page.status, page.location) == (303, "/cases")
+    assert (page.status, page.location) == (303, "/start")
     (cookie,) = [one for one in browser.set_cookies if one.startswith("matchmaker=") and "Max-Age=0" not in one]
     assert {"HttpOnly", "SameSite=Lax", "Path=/"} <= set(cookie.split("; "))
     assert "Secure" not in cookie, "over http on loopback it would be lost"
-    cases = await browser.follow(page)
+    cases = await browser.follow(await browser.follow(page))
     assert cases.status == 200
     kept = browser.cookies["matchmaker"]
     page = await browser.submit(cases, "/sign-out")
@@ -107,10 +107,10 @@ async def test_no_password_is_taken_over_http_from_another_machine(start_node: S
 @pytest.mark.parametrize(
     ("onward", "where"),
     [
-        ("/matches?status=new", "/matches?status=new"), ("/settings", "/settings"), ("//evil.example", "/cases"),
-        ("/\\evil.example", "/cases"), ("https://evil.example", "/cases"), ("\\\\evil.example", "/cases"),
-        ("/%0d%0aSet-Cookie:x=y", "/%0d%0aSet-Cookie:x=y"), ("/ok\r\nSet-Cookie: x=y", "/cases"), ("javascript:x", "/cases"),
-        ("", "/cases"), ("/\t/evil.example", "/cases"), ("cases", "/cases"), ("/\u202ecases", "/cases"),
+        ("/matches?status=new", "/matches?status=new"), ("/settings", "/settings"), ("//evil.example", "/start"),
+        ("/\\evil.example", "/start"), ("https://evil.example", "/start"), ("\\\\evil.example", "/start"),
+        ("/%0d%0aSet-Cookie:x=y", "/%0d%0aSet-Cookie:x=y"), ("/ok\r\nSet-Cookie: x=y", "/start"), ("javascript:x", "/start"),
+        ("", "/start"), ("/\t/evil.example", "/start"), ("cases", "/start"), ("/\u202ecases", "/start"),
     ],
 )  # fmt: skip
 async def test_nobody_is_sent_elsewhere_by_a_link_to_the_sign_in(node: RunningNode, onward: str, where: str) -> None:
@@ -298,7 +298,7 @@ async def test_no_password_that_was_typed_stands_in_a_page_when_the_session_is_o
         page = await browser.post(path, {"csrf": csrf, **typed})
         assert page.status == 401
         assert not [one for one in typed.values() if one in page.text]
-        assert page.form("/sign-in").get("onward") == "/cases"
+        assert page.form("/sign-in").get("onward") == "/start"
 
 
 async def test_what_was_typed_comes_back_behind_a_second_factor_too(node: RunningNode, clock: Clock) -> None:
@@ -328,7 +328,23 @@ async def test_what_was_typed_comes_back_behind_a_second_factor_too(node: Runnin
         "a code is good once"
     )
     page = await again.submit(page, "/sign-in/code", code=codes[0])
-    assert (page.status, page.location) == (303, "/cases")
+    assert (page.status, page.location) == (303, "/start")
+
+
+@pytest.mark.parametrize(
+    ("role", "begins"),
+    [(PersonRole.CLINICIAN, "/cases"), (PersonRole.CURATOR, "/cases"), (PersonRole.OPERATOR, "/operators")],
+)
+async def test_whoever_signs_in_begins_with_a_page_of_the_own_role(
+    node: RunningNode, role: PersonRole, begins: str
+) -> None:
+    await add(node, ANA, role)
+    await with_password(node)
+    browser = Browser(node)
+    page = await browser.follow(await browser.follow(await enter(browser)))
+    assert (page.path, page.status) == (begins, 200)
+    lost = await browser.get("/operators" if begins == "/cases" else "/cases")
+    assert (lost.status, 'href="/start"' in lost.text) == (403, True), "and is led back to it"
 
 
 # Who is new
@@ -350,8 +366,8 @@ async def test_an_invitation_sets_a_password_and_shows_the_agreement_once(node: 
     page = await browser.follow(await browser.follow(page))
     assert page.path == "/agreement"
     page = await browser.submit(page, "/agreement")
-    assert page.location == "/cases"
-    assert (await browser.follow(page)).status == 200
+    page = await browser.follow(await browser.follow(page))
+    assert (page.path, page.status) == ("/cases", 200)
     assert (await Browser(node).get(path)).status == 404
     agreed = node.exchange.signing_in.agreement[1]
     (ana,) = [one for one in await node.exchange.store.people() if one.email == ANA]
@@ -490,8 +506,8 @@ async def test_somebody_new_from_the_provider_waits_and_comes_in_once_let_in(
 ) -> None:
     async with hospital(start_node, tmp_path, clock, monkeypatch) as (node, _):
         browser = Browser(node)
-        assert "/sign-in/provider?onward=%2Fcases" in str((await browser.get("/sign-in")).links).replace(
-            "/cases", "%2Fcases"
+        assert "/sign-in/provider?onward=%2Fstart" in str((await browser.get("/sign-in")).links).replace(
+            "/start", "%2Fstart"
         )
         page = await browser.get(await back_from(browser))
         assert (page.status, "please wait" in page.words) == (422, True)
@@ -598,7 +614,7 @@ async def test_whoever_comes_by_the_provider_is_sent_inside_only(
         await add(node, "anna@hospital.example")
         for onward in ("//evil.example", "/\\evil.example", "https://evil.example"):
             browser = Browser(node)
-            assert (await browser.get(await back_from(browser, onward))).location == "/cases"
+            assert (await browser.get(await back_from(browser, onward))).location == "/start"
 
 
 async def test_a_second_factor_that_is_required_is_the_providers_own_for_who_comes_from_there(

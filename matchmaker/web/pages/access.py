@@ -32,7 +32,8 @@ _ROLES = {
     Access.CASES: frozenset({PersonRole.CLINICIAN, PersonRole.CURATOR}),
     Access.OPERATOR: frozenset({PersonRole.OPERATOR}),
 }
-_BEFORE_AGREEING = ("/agreement", "/sign-out", "/settings/second-factor", "/settings/recovery")
+START = "/start"  # where somebody goes on who named no page
+_BEFORE_AGREEING = ("/agreement", "/sign-out", "/settings/second-factor")
 _CSRF = "csrf"
 _SECRETS = ("/settings", "/sign-out")
 
@@ -155,7 +156,7 @@ def _signed_out(request: web.Request, form: MultiDict[str]) -> web.StreamRespons
         **outside(exchange),
         email="",
         problem=None,
-        onward="/cases" if secret else request.rel_url.raw_path,
+        onward=START if secret else request.rel_url.raw_path,
         kept=kept,
         expired=True,
     )

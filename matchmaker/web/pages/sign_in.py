@@ -8,6 +8,7 @@ from aiohttp import web
 from multidict import MultiDict
 
 from matchmaker.accounts.oidc import SignInFailed
+from matchmaker.accounts.sessions import csrf_of
 from matchmaker.exchange.noticing import is_mailable
 from matchmaker.exchange.service import Exchange
 from matchmaker.exchange.signing_in import Entered
@@ -15,6 +16,7 @@ from matchmaker.mme.errors import InvalidRequest, OverBudget, Problem
 from matchmaker.records.person import Person, PersonRole, address_of
 from matchmaker.web.keys import EXCHANGE
 from matchmaker.web.pages.access import (
+    START,
     Refused,
     Visit,
     check_origin,
@@ -41,7 +43,7 @@ async def get(request: web.Request) -> web.StreamResponse:
     """GET /sign-in."""
     exchange = _exchange(request)
     exchange.vocabulary.begin()  # ready when who signs in begins to type
-    return _sign_in(request, onward=_inside(request.query.get("onward", "/cases")), exchange=exchange)
+    return _sign_in(request, onward=_inside(request.query.get("onward", START)), exchange=exchange)
 
 
 async def post(request: web.Request) -> web.StreamResponse:
@@ -69,8 +71,7 @@ def _entered(request: web.Request, entered: Entered, onward: str, kept: list[tup
         _set_half_done(response, exchange, entered.token)
         return response
     if kept:
-        csrf = exchange.signing_in.csrf_of(entered.token)
-        content = {**outside(exchange), "csrf": csrf}
+        content = {**outside(exchange), "csrf": csrf_of(entered.token)}
         response = page("resume.html", words, language, **content, onward=onward, kept=kept)
     else:
         response = see_other(onward)
@@ -161,7 +162,7 @@ async def post_invitation(request: web.Request) -> web.StreamResponse:
         entered = await exchange.signing_in.accept_invitation(token, form.get("password", ""))
     except InvalidRequest as error:
         return _invitation(request, await exchange.signing_in.invited(token), error.message)
-    return _entered(request, entered, "/cases", [])
+    return _entered(request, entered, START, [])
 
 
 async def get_agreement(_request: web.Request, visit: Visit) -> web.StreamResponse:
@@ -174,18 +175,18 @@ async def get_agreement(_request: web.Request, visit: Visit) -> web.StreamRespon
 async def post_agreement(_request: web.Request, visit: Visit) -> web.StreamResponse:
     """POST /agreement: accept it, once."""
     await visit.exchange.signing_in.agree(visit.person)
-    return see_other(start_of(visit.person))
+    return see_other(START)
 
 
-def start_of(person: Person) -> str:
-    """Return the page that somebody begins with."""
-    return "/operators" if person.role is PersonRole.OPERATOR else "/cases"
+async def get_start(_request: web.Request, visit: Visit) -> web.StreamResponse:
+    """GET /start: on to the page that somebody begins with, which another role may not see."""
+    return see_other("/operators" if visit.person.role is PersonRole.OPERATOR else "/cases")
 
 
 async def get_provider(request: web.Request) -> web.StreamResponse:
     """GET /sign-in/provider: send the browser to the hospital's own sign-in."""
     exchange = _exchange(request)
-    onward = _inside(request.query.get("onward", "/cases"))
+    onward = _inside(request.query.get("onward", START))
     try:
         url, token = await exchange.signing_in.begin_at_provider(onward)
     except SignInFailed as error:
@@ -203,11 +204,11 @@ async def get_provider_back(request: web.Request) -> web.StreamResponse:
             request.cookies.get(_HALF_DONE), {name: request.query[name] for name in request.query}
         )
     except SignInFailed as error:
-        return _sign_in(request, "/cases", exchange, problem=str(error), status=422)
-    return _entered(request, entered, _inside(entered.onward or "/cases"), [])
+        return _sign_in(request, START, exchange, problem=str(error), status=422)
+    return _entered(request, entered, _inside(entered.onward or START), [])
 
 
-def _sign_in(  # what the page shows
+def _sign_in(
     request: web.Request,
     onward: str,
     exchange: Exchange,
@@ -247,7 +248,7 @@ def _kept(form: MultiDict[str]) -> list[tuple[str, str]]:
 
 def _inside(onward: str) -> str:
     """Return a path of this node: nobody is sent elsewhere by a link to our sign-in."""
-    return onward if re.fullmatch(r"/(?![/\\])[^\s\\]*", onward) and onward.isprintable() else "/cases"
+    return onward if re.fullmatch(r"/(?![/\\])[^\s\\]*", onward) and onward.isprintable() else START
 
 
 def _exchange(request: web.Request) -> Exchange:
