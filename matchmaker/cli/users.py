@@ -50,7 +50,8 @@ def add(
         created_at=time.time(),
     )
     asyncio.run(with_store(settled, lambda store: _add(store, person)))
-    typer.echo(f"{address} is a {role.value} of {person.institution}")
+    article = "an" if role is PersonRole.OPERATOR else "a"
+    typer.echo(f"{address} is {article} {role.value} of {person.institution}")
     typer.echo(f"a link to set a password: matchmaker user invite {address}", err=True)
 
 
