@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from matchmaker.alerts.compose import N_
 from matchmaker.exchange.follow_up import Filter, Holding, Listed
 from matchmaker.exchange.match_messages import MatchChange, MatchDetail, NodeOutcomes, QuestionList
 from matchmaker.exchange.messages import DisclosureList, NodePreview
@@ -146,7 +147,7 @@ class Desk:
         case = await self._store.case_known(public_id)
         owner = self._sees(case) if case is not None and not case.withdrawn else None
         if case is None or owner is None:
-            raise NotFound("there is no such case of yours")
+            raise NotFound(N_("there is no such case of yours"))
         return case, owner
 
     async def deposit(self, patient: Patient, sharing: Sharing, family: str | None) -> Deposit:
@@ -243,7 +244,7 @@ class Desk:
             owner = self._sees(case) if case and not case.withdrawn and not side.hidden else None
             held += [(case, owner)] if case and owner else []
         if not held:
-            raise NotFound("there is no such match of yours")
+            raise NotFound(N_("there is no such match of yours"))
         case, owner = held[0]
         ids = tuple(one.public_id for one, its in held if its.name == owner.name)
         return case, Holding(owner, ids, self._reader(owner))

@@ -16,6 +16,7 @@ from matchmaker.accounts.oidc import Attempt, Identity, OidcClient, SignInFailed
 from matchmaker.accounts.passwords import Passwords, problem_of
 from matchmaker.accounts.sessions import csrf_of, digest, is_over, new_token
 from matchmaker.accounts.throttle import Tries, after_wrong, wait_of
+from matchmaker.alerts.compose import N_
 from matchmaker.exchange.config import SignIn
 from matchmaker.exchange.world import World
 from matchmaker.mme.errors import InvalidRequest, NotFound, OverBudget, Problem
@@ -35,7 +36,7 @@ _DAY_SECONDS = 86_400
 _LONGEST_ADDRESS, _LONGEST_TYPED = 254, 1_000
 _MOST_ADDRESSES = 10_000
 _HASHES_AT_ONCE = 2  # each takes 64 MiB
-_WRONG = "That address and password are not known here; or the account waits for approval, or is closed."
+_WRONG = N_("That address and password are not known here; or the account waits for approval, or is closed.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ class SigningIn:
         self._check_tries(kept, visitor.session.digest, now)
         if kept and kept.password and not await self._fits(kept.password, password):
             await self._note_wrong(kept, visitor.session.digest, now)
-            raise InvalidRequest(Problem("old", "this is not your password"))
+            raise InvalidRequest(Problem("old", N_("this is not your password")))
 
     async def has_password(self, person: Person) -> bool:
         """Tell whether a person signs in by a password."""
@@ -235,7 +236,7 @@ class SigningIn:
         """Begin work by a code of the second factor, or for recovery. Errors: InvalidRequest; OverBudget; NotFound."""
         known = await self._known(token, SessionKind.SECOND_FACTOR)
         if known is None:
-            raise NotFound("the sign-in took too long; please begin again")
+            raise NotFound(N_("the sign-in took too long; please begin again"))
         session, person = known
         now = self._world.now()
         self._check_tries(await self._store.credentials(person.email), where, now)
@@ -252,7 +253,9 @@ class SigningIn:
         await self._store.change_credentials(person.email, use)
         if not used[0]:
             self._count_wrong(where, now)
-            raise InvalidRequest(Problem("code", "this code is not right, or was used before; wait for the next one"))
+            raise InvalidRequest(
+                Problem("code", N_("this code is not right, or was used before; wait for the next one"))
+            )
         self._tries.pop(f"{person.email} from {where}", None)
         await self._store.end_session(session.digest)
         return Entered(await self._begin(person.email, SessionKind.OPEN), done=True)
@@ -281,7 +284,7 @@ class SigningIn:
         def confirmed(kept: Credentials) -> Credentials:
             step = second_factor.step_of(kept.secret, code, now, kept.last_step) if kept.secret else None
             if step is None or kept.confirmed:
-                raise InvalidRequest(Problem("code", "this code is not right; wait for the next one"))
+                raise InvalidRequest(Problem("code", N_("this code is not right; wait for the next one")))
             digests = tuple(second_factor.digest_of(one) for one in codes)
             return kept.model_copy(update={"confirmed": True, "last_step": step, "recovery": digests})
 
@@ -390,7 +393,7 @@ class SigningIn:
         person = await self._person(kept.email) if kept else None
         over = kept is None or (kept.invited_until or 0.0) < self._world.now()
         if over or person is None or person.disabled_at is not None:
-            raise NotFound("this link was used, or is over; ask the operator of this node for another one")
+            raise NotFound(N_("this link was used, or is over; ask the operator of this node for another one"))
         return person
 
     async def accept_invitation(self, token: str, password: str) -> Entered:

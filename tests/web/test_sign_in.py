@@ -71,6 +71,21 @@ async def test_somebody_signs_in_and_out_with_a_cookie_that_no_script_reads(node
     assert (await browser.get("/cases")).location.startswith("/sign-in"), "the session is gone, not only the cookie"
 
 
+async def test_what_went_wrong_is_said_in_the_language_of_who_reads_it(node: RunningNode) -> None:
+    await add(node, language="es")
+    await with_password(node)
+    browser, spanish = await begin(node, ANA), {"Accept-Language": "es"}
+    assert "no hay ningún caso suyo así" in (await browser.send("GET", "/cases/none", headers=spanish)).words
+    assert "continúe a una página suya" in (await browser.send("GET", "/operators", headers=spanish)).words
+    said = "esta no es su contraseña"
+    page = await browser.get("/settings")
+    password = await browser.submit(page, "/settings/password", old="wrong, I am afraid", password="a new and long one")
+    assert said in password.words
+    page = await browser.get("/settings/second-factor")
+    second = await browser.submit(page, "", code="000000", old="wrong, I am afraid")
+    assert said in second.words
+
+
 async def test_over_https_the_cookie_is_of_this_host_alone(start_node: StartNode) -> None:
     """RFC 6265bis, 4.1.3.2: __Host- goes with Secure, Path=/ and no Domain."""
     async with start_node(server__public_url="https://ireland.example", server__host="0.0.0.0", **CHEAP) as node:  # noqa: S104

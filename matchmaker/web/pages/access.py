@@ -14,6 +14,7 @@ from aiohttp import web
 from multidict import MultiDict
 
 from matchmaker.accounts.sessions import same
+from matchmaker.alerts.compose import N_
 from matchmaker.exchange.desk import Desk
 from matchmaker.exchange.service import Exchange
 from matchmaker.exchange.signing_in import Visitor
@@ -100,14 +101,14 @@ def guarded(handler: PageHandler, access: Access) -> Handler:
             return _signed_out(request, form)
         words, language = words_for(request, visitor.person)
         if request.method not in _SAFE and not same(form.get(_CSRF, ""), visitor.csrf):
-            raise Refused("this form is not one of this session; load the page again")
+            raise Refused(N_("this form is not one of this session; load the page again"))
         if not request.path.startswith(_BEFORE_AGREEING):
             if not exchange.signing_in.has_agreed(visitor.person):
                 return _seen_other("/agreement", request)
             if await _lacks_second_factor(exchange, visitor.person):
                 return _seen_other("/settings/second-factor", request)
         if visitor.person.role not in _ROLES[access]:
-            raise Refused("this page is for others: what you may do here is told on your start page")
+            raise Refused(N_("this page is for others: go on to a page of your own"))
         desk = Desk(exchange, visitor.person)
         partial = "HX-Request" in request.headers
         return await handler(request, Visit(exchange, visitor, desk, words, language, form, partial))
@@ -137,7 +138,7 @@ def check_origin(request: web.Request) -> None:
     origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
     own = origin in ours if origin is not None else site in {"same-origin", "none"}
     if not own:
-        raise Refused("this form was sent from a page of another site; open it here and send it again")
+        raise Refused(N_("this form was sent from a page of another site; open it here and send it again"))
 
 
 def _signed_out(request: web.Request, form: MultiDict[str]) -> web.StreamResponse:

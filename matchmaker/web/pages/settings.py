@@ -11,6 +11,7 @@ from matchmaker.mme.validation import validate
 from matchmaker.records.person import PersonRole
 from matchmaker.web.pages.access import Visit, see_other
 from matchmaker.web.pages.alerts import FREQUENCIES, stated
+from matchmaker.web.pages.errors import one_line
 
 _LONGEST = 255
 
@@ -44,8 +45,9 @@ async def post_password(_request: web.Request, visit: Visit) -> web.StreamRespon
             visit.visitor, visit.form.get("old", ""), visit.form.get("password", "")
         )
     except (InvalidRequest, OverBudget) as error:
-        problems = error.problems or (Problem("", error.message),)
-        return await _settings(visit, problems=problems, status=error.status)
+        path = error.problems[0].path if error.problems else ""
+        problem = Problem(path, one_line(visit.words, error))
+        return await _settings(visit, problems=(problem,), status=error.status)
     return see_other("/settings?kept=1")
 
 
@@ -71,7 +73,7 @@ async def post_second_factor(_request: web.Request, visit: Visit) -> web.StreamR
             visit.visitor, visit.form.get("code", ""), visit.form.get("old", "")
         )
     except (InvalidRequest, OverBudget) as error:
-        return await _second_factor(visit, error.message, error.status)
+        return await _second_factor(visit, one_line(visit.words, error), error.status)
     return visit.page("recovery.html", codes=codes)
 
 

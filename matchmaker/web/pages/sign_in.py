@@ -9,6 +9,7 @@ from multidict import MultiDict
 
 from matchmaker.accounts.oidc import SignInFailed
 from matchmaker.accounts.sessions import csrf_of
+from matchmaker.alerts.compose import N_
 from matchmaker.exchange.noticing import is_mailable
 from matchmaker.exchange.service import Exchange
 from matchmaker.exchange.signing_in import Entered
@@ -26,6 +27,7 @@ from matchmaker.web.pages.access import (
     set_cookie,
     words_for,
 )
+from matchmaker.web.pages.errors import one_line
 from matchmaker.web.pages.forms import read_fields
 from matchmaker.web.pages.frame import page
 
@@ -91,7 +93,7 @@ async def post_code(request: web.Request) -> web.StreamResponse:
     except (InvalidRequest, OverBudget) as error:
         words, language = words_for(request)
         content = {**outside(exchange), "onward": onward, "kept": kept}
-        return page("code.html", words, language, error.status, **content, problem=error.message)
+        return page("code.html", words, language, error.status, **content, problem=one_line(words, error))
     return _entered(request, entered, onward, kept)
 
 
@@ -107,7 +109,7 @@ async def get_register(request: web.Request) -> web.StreamResponse:
     """GET /register: ask to be let in."""
     told = _exchange(request).config.sign_in
     if not (told.register_oneself and told.passwords):
-        raise Refused("people are let in here by the operator of this node; write to the address below")
+        raise Refused(N_("people are let in here by the operator of this node; write to the address below"))
     return _register(request, dict.fromkeys(_TYPED, ""), ())
 
 
@@ -116,7 +118,7 @@ async def post_register(request: web.Request) -> web.StreamResponse:
     exchange, form = _exchange(request), await _own_form(request)
     told = exchange.config.sign_in
     if not (told.register_oneself and told.passwords):
-        raise Refused("people are let in here by the operator of this node; write to the address below")
+        raise Refused(N_("people are let in here by the operator of this node; write to the address below"))
     typed = {name: form.get(name, "").strip() for name in _TYPED}
     try:
         await exchange.signing_in.register(_wanted(typed, exchange), _where(request))
@@ -219,7 +221,8 @@ def _sign_in(
     status: int = 200,
 ) -> web.Response:
     words, language = words_for(request)
-    told: dict[str, Any] = {"email": email, "problem": problem, "onward": onward, "kept": kept or [], "expired": False}
+    said = words.gettext(problem) if problem else None
+    told: dict[str, Any] = {"email": email, "problem": said, "onward": onward, "kept": kept or [], "expired": False}
     return page("sign_in.html", words, language, status, **outside(exchange), **told)
 
 
